@@ -1,0 +1,25 @@
+//! The edge: payloads that appear in a folder are recognised, measured, flattened by a sandboxed plugin to sealed
+//! table files, spooled and announced. Start with [`pipeline`].
+//!
+//! Nothing here knows Iceberg: the edge ends where the announcement is written.
+
+mod error;
+mod flatten;
+mod identity;
+mod intake;
+pub mod pipeline;
+mod plugins;
+mod rejection;
+mod route;
+mod spool;
+mod table_file;
+mod upload;
+
+pub use error::Error;
+pub use identity::Payload;
+pub use intake::{Found, Part, Parts, find, image_of};
+pub use pipeline::{Edge, EdgeOptions, Event, Outcome};
+pub use plugins::Plugins;
+pub use route::{ROUTES_FILE, Route, Routes};
+pub use spool::{Spool, SpooledUnit};
+pub use upload::Announced;

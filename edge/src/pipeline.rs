@@ -1,0 +1,339 @@
+//! One payload on the edge, from a folder to its announcement:
+//! parts -> payload (identity known) -> plan -> table files -> sealed unit -> announcement.
+//!
+//! Every arrow is durable before the next begins; a crash anywhere is mended by running again.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use sluice_api::{
+    Class, Day, Digest, FactValue, Facts, LandingPrefix, MANIFEST_VERSION, PayloadId, PayloadManifest, Provenance,
+    RejectedRecord, Stage, TableFileRecord, TableFiles, check_name, landing_key,
+};
+use sluice_plugin_host::{Plan, Planned, Plugin, Progress};
+
+use crate::flatten::{Constants, TableFilesOfPayload, flatten};
+use crate::identity::{Payload, measure};
+use crate::intake::{Part, Parts, find, image_of};
+use crate::route::{Route, Routes};
+use crate::spool::{Spool, SpooledUnit, Work};
+use crate::upload::{Announced, upload};
+use crate::{Error, Plugins, rejection};
+
+/// Where an edge works, and how it names its uploads.
+#[derive(Debug)]
+pub struct EdgeOptions {
+    /// The store: on a laptop, the lake's folder.
+    pub root: PathBuf,
+    /// `local` on a laptop.
+    pub region: String,
+    /// Version of this agent, for provenance.
+    pub agent_build: String,
+}
+
+/// An edge host.
+#[derive(Debug)]
+pub struct Edge {
+    options: EdgeOptions,
+    routes: Routes,
+    plugins: Plugins,
+    spool: Spool,
+}
+
+/// What became of one payload.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Announced now.
+    Announced {
+        /// Identity.
+        payload_id: PayloadId,
+        /// Its announcement.
+        announced: Announced,
+        /// What a person should know.
+        warnings: Vec<String>,
+    },
+    /// Known to be landed before it was flattened.
+    Known {
+        /// Identity.
+        payload_id: PayloadId,
+    },
+    /// In quarantine.
+    Rejected(RejectedRecord),
+}
+
+/// For a progress bar.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// How much there is to do.
+    Found {
+        /// Payloads.
+        payloads: usize,
+        /// Files that no plugin recognises.
+        ignored: &'a [PathBuf],
+    },
+    /// A payload begins.
+    Begin {
+        /// Its anchor file.
+        anchor: &'a Path,
+    },
+    /// Splits of the current payload.
+    Flatten(Progress),
+    /// A payload ends.
+    End {
+        /// Its anchor file.
+        anchor: &'a Path,
+        /// What became of it.
+        outcome: &'a Outcome,
+    },
+}
+
+/// A planned payload of a known dataset.
+struct Planning<'a> {
+    payload: &'a Payload,
+    plugin: &'a Plugin,
+    config: &'a str,
+    plan: Plan,
+    dataset: String,
+    facts: Facts,
+}
+
+impl Edge {
+    /// An edge over a spool.
+    pub fn new(options: EdgeOptions, routes: Routes, plugins: Plugins) -> Result<Self, Error> {
+        let spool = Spool::open(&options.root.join("spool"))?;
+        Ok(Self { options, routes, plugins, spool })
+    }
+
+    /// Announces what an earlier run sealed and could not announce.
+    pub fn resume(&self, now_micros: i64) -> Result<Vec<Announced>, Error> {
+        self.spool.sealed()?.iter().map(|unit| self.announce(unit, now_micros)).collect()
+    }
+
+    /// Takes in all payloads below `paths`. `is_known` says whether a payload has landed already; `on_event` is told
+    /// what happens. A payload that fails goes to quarantine and the others go on; only an error that concerns all
+    /// (a full disk, a broken spool) ends the run.
+    pub fn run(
+        &self,
+        paths: &[PathBuf],
+        now_micros: i64,
+        is_known: &dyn Fn(PayloadId) -> bool,
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Result<Vec<Outcome>, Error> {
+        let mut found = find(paths);
+        found.payloads.retain(|parts| !self.routes.is_reference(&parts.anchor));
+        on_event(Event::Found { payloads: found.payloads.len() + found.unreadable.len(), ignored: &found.ignored });
+        let mut outcomes = Vec::new();
+        for (path, error) in found.unreadable {
+            let outcome = self.reject(&path, None, &error, now_micros)?;
+            on_event(Event::End { anchor: &path, outcome: &outcome });
+            outcomes.push(outcome);
+        }
+        let mut announced = BTreeSet::new();
+        for parts in &found.payloads {
+            on_event(Event::Begin { anchor: &parts.anchor });
+            let known = |payload_id| announced.contains(&payload_id) || is_known(payload_id);
+            let outcome = self.take_in(parts, now_micros, &known, on_event)?;
+            if let Outcome::Announced { payload_id, .. } = &outcome {
+                announced.insert(*payload_id);
+            }
+            on_event(Event::End { anchor: &parts.anchor, outcome: &outcome });
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    fn take_in(
+        &self,
+        parts: &Parts,
+        now_micros: i64,
+        is_known: &dyn Fn(PayloadId) -> bool,
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Result<Outcome, Error> {
+        let route = self.routes.for_payload(&parts.anchor);
+        let measured = references_of(&route).and_then(|references| measure(&parts.parts, &references, &mut |_| {}));
+        let payload = match measured {
+            Ok(payload) => payload,
+            Err(error) => return self.reject(&parts.anchor, None, &error, now_micros),
+        };
+        let payload_id = payload.payload_id;
+        if is_known(payload_id) {
+            rejection::clear(&self.options.root, &parts.anchor)?;
+            return Ok(Outcome::Known { payload_id });
+        }
+        let sealed = self
+            .plan(parts, &route, &payload)
+            .and_then(|planning| self.seal(&planning, now_micros, &|progress| on_event(Event::Flatten(progress))));
+        let unit = match sealed {
+            Ok(unit) => unit,
+            // What concerns this payload alone stops this payload alone; a full disk or a broken spool stops the run.
+            Err(error) if error.class() == Class::Rejected || matches!(error, Error::Plugin { .. }) => {
+                return self.reject(&parts.anchor, Some(payload_id), &error, now_micros);
+            }
+            Err(error) => return Err(error),
+        };
+        let announced = self.announce(&unit, now_micros)?;
+        rejection::clear(&self.options.root, &parts.anchor)?;
+        Ok(Outcome::Announced { payload_id, announced, warnings: unit.manifest.warnings })
+    }
+
+    fn plan<'a>(&'a self, parts: &Parts, route: &'a Route, payload: &'a Payload) -> Result<Planning<'a>, Error> {
+        let plugin = self.plugins.get(route.plugin.as_deref().unwrap_or(parts.plugin))?;
+        let mut facts = route.facts.clone();
+        facts.insert("site".into(), self.routes.site.as_str().into());
+        facts.insert("node".into(), self.routes.node.as_str().into());
+        facts.insert("folder".into(), folder_of(&parts.anchor).into());
+        if let Some(dataset) = &route.dataset {
+            facts.insert("dataset".into(), dataset.as_str().into());
+        }
+        let failed = |source| Error::Plugin { plugin: plugin.description().name.clone(), source };
+        let plan = match plugin.plan(&payload.parts, &route.config, &facts).map_err(failed)? {
+            Planned::Ready(plan) => plan,
+            Planned::Incomplete { expected, missing } => return Err(Error::Incomplete { expected, missing }),
+            Planned::Refused(reason) => return Err(Error::Refused(reason)),
+        };
+        // What the plugin found stands over what the route guessed only where the route said nothing.
+        for (name, value) in &plan.facts {
+            facts.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        let dataset = dataset_of(route, &plan.facts, &plugin.description().name)?;
+        facts.insert("dataset".into(), dataset.as_str().into());
+        facts.insert("payload_id".into(), payload.payload_id.to_string().into());
+        Ok(Planning { payload, plugin, config: &route.config, plan, dataset, facts })
+    }
+
+    /// Flattens and makes the unit durable.
+    fn seal(
+        &self,
+        planning: &Planning<'_>,
+        now_micros: i64,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<SpooledUnit, Error> {
+        let work = self.spool.begin(planning.payload.payload_id)?;
+        let constants = Constants { facts: &planning.facts };
+        let Planning { payload, plugin, config, plan, .. } = planning;
+        let files = flatten(plugin, &payload.parts, config, plan, constants, work.folder(), progress)?;
+        payload.unchanged()?;
+        let tables = self.name_files(planning, &work, &files, now_micros)?;
+        let manifest = self.manifest(planning, files, tables);
+        self.spool.seal(work, manifest, &self.options.region)
+    }
+
+    fn name_files(
+        &self,
+        planning: &Planning<'_>,
+        work: &Work,
+        files: &TableFilesOfPayload,
+        now_micros: i64,
+    ) -> Result<Vec<TableFiles>, Error> {
+        let acquired = ["acquired_at", "captured_at"].iter().find_map(|name| planning.facts.get(*name)?.as_timestamp());
+        let prefix = LandingPrefix {
+            region: self.options.region.clone(),
+            site: self.routes.site.clone(),
+            node: self.routes.node.clone(),
+            day: Day::of_micros(acquired.unwrap_or(now_micros)),
+        };
+        let mut tables = Vec::new();
+        for (spec, sealed) in planning.plan.tables.iter().zip(&files.files) {
+            let mut records = Vec::new();
+            for file in sealed {
+                work.name_file(&file.path, file.blake3)?;
+                let key = landing_key(&prefix, planning.payload.payload_id, Stage::Full, file.blake3);
+                records.push(TableFileRecord { key, size: file.size, blake3: file.blake3, rows: file.rows });
+            }
+            let constants = Constants { facts: &planning.facts }.of_table(spec);
+            tables.push(TableFiles { spec: spec.clone(), constants, files: records });
+        }
+        Ok(tables)
+    }
+
+    fn manifest(
+        &self,
+        planning: &Planning<'_>,
+        files: TableFilesOfPayload,
+        tables: Vec<TableFiles>,
+    ) -> PayloadManifest {
+        let mut facts = planning.facts.clone();
+        for (name, value) in files.flattened.facts {
+            facts.entry(name).or_insert(value);
+        }
+        // These have columns of their own.
+        for name in ["payload_id", "dataset", "site", "node"] {
+            facts.remove(name);
+        }
+        let description = planning.plugin.description();
+        PayloadManifest {
+            version: MANIFEST_VERSION,
+            payload_id: planning.payload.payload_id,
+            stage: Stage::Full,
+            dataset: planning.dataset.clone(),
+            site: self.routes.site.clone(),
+            node: self.routes.node.clone(),
+            parts: planning.payload.records.clone(),
+            facts,
+            warnings: planning.plan.warnings.clone(),
+            provenance: Provenance {
+                plugin: description.name.clone(),
+                plugin_version: description.version.clone(),
+                plugin_digest: planning.plugin.digest(),
+                config_digest: Digest::of(planning.config.as_bytes()),
+                calibration_id: planning.payload.calibration_id,
+                agent_build: self.options.agent_build.clone(),
+            },
+            tables,
+            rows_in: files.flattened.rows_in,
+            rows_out: files.flattened.rows_out,
+            rejected: files.flattened.rejected,
+        }
+    }
+
+    fn announce(&self, unit: &SpooledUnit, now_micros: i64) -> Result<Announced, Error> {
+        let announced = upload(&self.options.root, unit, now_micros)?;
+        self.spool.release(unit)?;
+        Ok(announced)
+    }
+
+    fn reject(
+        &self,
+        source: &Path,
+        payload_id: Option<PayloadId>,
+        error: &Error,
+        now_micros: i64,
+    ) -> Result<Outcome, Error> {
+        rejection::record(&self.options.root, source, payload_id, error, now_micros).map(Outcome::Rejected)
+    }
+}
+
+/// The route's dataset, else the plugin's suggestion; a companion lands beside, in `<dataset>_<kind>`.
+fn dataset_of(route: &Route, facts: &Facts, plugin: &str) -> Result<String, Error> {
+    let text = |name: &str| facts.get(name).and_then(FactValue::as_text);
+    let base = route.dataset.as_deref().or(text("suggested_dataset")).unwrap_or(plugin).replace('-', "_");
+    let dataset = match text("companion") {
+        Some(kind) => format!("{base}_{kind}"),
+        None => base,
+    };
+    check_name(&dataset).map_err(Error::Dataset)?;
+    Ok(dataset)
+}
+
+fn folder_of(anchor: &Path) -> String {
+    let absolute = std::path::absolute(anchor).unwrap_or_else(|_| anchor.to_owned());
+    absolute.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A reference named by its header brings its image.
+fn references_of(route: &Route) -> Result<Vec<Part>, Error> {
+    let mut parts = Vec::new();
+    for (role, path) in &route.references {
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("hdr")) {
+            let image = image_of(path).ok_or_else(|| Error::Incomplete {
+                expected: format!("the image of reference `{}`", path.display()),
+                missing: vec![role.clone()],
+            })?;
+            parts.push(Part { role: role.clone(), path: image, keep_text: false });
+            parts.push(Part { role: format!("{role}_header"), path: path.clone(), keep_text: true });
+        } else {
+            parts.push(Part { role: role.clone(), path: path.clone(), keep_text: false });
+        }
+    }
+    Ok(parts)
+}

@@ -1,0 +1,45 @@
+//! Where the edge records what it cannot flatten. A record is replaced by a later try and removed by one that works.
+
+use std::path::Path;
+
+use sluice_api::{PayloadId, RejectedRecord, chain};
+use sluice_durable::{Step, remove, replace};
+
+use crate::Error;
+
+/// Writes the record of a rejected source below `root`.
+pub(crate) fn record(
+    root: &Path,
+    source: &Path,
+    payload_id: Option<PayloadId>,
+    error: &Error,
+    now_micros: i64,
+) -> Result<RejectedRecord, Error> {
+    let source = absolute(source);
+    let record = RejectedRecord {
+        id: RejectedRecord::id_of(&source),
+        source,
+        payload_id,
+        dataset: None,
+        reason: chain(error),
+        class: error.class(),
+        rejected_at_micros: now_micros,
+    };
+    let body = serde_json::to_vec_pretty(&record).map_err(Error::spool("write the quarantine record"))?;
+    let path = root.join(RejectedRecord::key(record.id));
+    replace(Step::Quarantine, &path, &body).map_err(Error::spool("write the quarantine record"))?;
+    Ok(record)
+}
+
+/// The source was announced after all.
+pub(crate) fn clear(root: &Path, source: &Path) -> Result<(), Error> {
+    let path = root.join(RejectedRecord::key(RejectedRecord::id_of(&absolute(source))));
+    if path.is_file() {
+        remove(Step::Quarantine, &path).map_err(Error::spool("clear the quarantine record"))?;
+    }
+    Ok(())
+}
+
+fn absolute(source: &Path) -> String {
+    std::path::absolute(source).unwrap_or_else(|_| source.to_owned()).to_string_lossy().into_owned()
+}

@@ -1,0 +1,167 @@
+//! The spool: every transition is durable before the next begins, and the state of a unit is the folder it lies in.
+//!
+//! - `spool/work/<payload_id>.<n>/`: being flattened, held by a lock; without one it is the remains of a crash.
+//! - `spool/sealed/<payload_id>/`: `unit.json` (the payload manifest and its keys) and the table files by digest.
+//!
+//! A unit leaves the spool when its announcement is written.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sluice_api::{PayloadId, PayloadManifest};
+use sluice_durable::{Step, publish_dir, remove, sync_dir};
+
+use crate::Error;
+
+const UNIT_FILE: &str = "unit.json";
+const LOCK_FILE: &str = "lock";
+
+/// The folder of units on this host.
+#[derive(Debug)]
+pub struct Spool {
+    root: PathBuf,
+}
+
+/// A unit being flattened: its folder goes away with it, unless it was sealed.
+#[derive(Debug)]
+pub struct Work {
+    folder: PathBuf,
+    _lock: File,
+}
+
+/// A sealed unit. What is in it never changes.
+#[derive(Debug)]
+pub struct SpooledUnit {
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// What will be announced.
+    pub manifest: PayloadManifest,
+    /// Where the announcement goes, but for the day of the upload.
+    pub announce_region: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct UnitFile {
+    announce_region: String,
+    manifest: PayloadManifest,
+}
+
+impl Spool {
+    /// Opens the spool below `root` and removes what crashes left in `work/`.
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        let spool = Self { root: root.to_owned() };
+        for folder in [spool.work_root(), spool.sealed_root()] {
+            fs::create_dir_all(&folder).map_err(Error::spool("create the spool"))?;
+        }
+        spool.clear_remains()?;
+        Ok(spool)
+    }
+
+    fn work_root(&self) -> PathBuf {
+        self.root.join("work")
+    }
+
+    fn sealed_root(&self) -> PathBuf {
+        self.root.join("sealed")
+    }
+
+    /// A folder for flattening; several processes may flatten one payload, the first to seal it wins.
+    pub fn begin(&self, payload_id: PayloadId) -> Result<Work, Error> {
+        for attempt in 0_u32.. {
+            let folder = self.work_root().join(format!("{payload_id}.{}.{attempt}", std::process::id()));
+            match fs::create_dir(&folder) {
+                Ok(()) => {
+                    let lock = File::create(folder.join(LOCK_FILE)).map_err(Error::spool("lock the work folder"))?;
+                    lock.lock().map_err(Error::spool("lock the work folder"))?;
+                    return Ok(Work { folder, _lock: lock });
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(Error::spool("create a work folder")(error)),
+            }
+        }
+        unreachable!("some attempt number is free")
+    }
+
+    /// Makes the unit durable under its payload id. Where it is sealed already, that one stays.
+    pub fn seal(&self, work: Work, manifest: PayloadManifest, announce_region: &str) -> Result<SpooledUnit, Error> {
+        let unit = UnitFile { announce_region: announce_region.to_owned(), manifest };
+        let body = serde_json::to_vec(&unit).map_err(Error::spool("write the unit"))?;
+        write_synced(&work.folder.join(UNIT_FILE), &body).map_err(Error::spool("write the unit"))?;
+        let sealed = self.sealed_root().join(unit.manifest.payload_id.to_string());
+        match publish_dir(Step::SpoolSeal, &work.folder, &sealed) {
+            Ok(()) => {
+                let _gone = fs::remove_file(sealed.join(LOCK_FILE));
+                Ok(SpooledUnit { folder: sealed, manifest: unit.manifest, announce_region: unit.announce_region })
+            }
+            Err(_) if sealed.join(UNIT_FILE).is_file() => read_unit(&sealed),
+            Err(error) => Err(Error::spool("seal the unit")(error)),
+        }
+    }
+
+    /// Sealed units, in the order of their ids.
+    pub fn sealed(&self) -> Result<Vec<SpooledUnit>, Error> {
+        let entries = fs::read_dir(self.sealed_root()).map_err(Error::spool("list sealed units"))?;
+        let mut folders: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+        folders.sort();
+        folders.iter().filter(|folder| folder.join(UNIT_FILE).is_file()).map(|folder| read_unit(folder)).collect()
+    }
+
+    /// The unit is announced: it leaves.
+    pub fn release(&self, unit: &SpooledUnit) -> Result<(), Error> {
+        remove(Step::SpoolRelease, &unit.folder).map_err(Error::spool("release the unit"))
+    }
+
+    fn clear_remains(&self) -> Result<(), Error> {
+        let entries = fs::read_dir(self.work_root()).map_err(Error::spool("list work folders"))?;
+        for folder in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
+            let held = File::open(folder.join(LOCK_FILE)).is_ok_and(|lock| lock.try_lock().is_err());
+            if !held && is_old(&folder) {
+                fs::remove_dir_all(&folder).map_err(Error::spool("clear the remains of a crash"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A folder that was created this moment may not have its lock yet.
+fn is_old(folder: &Path) -> bool {
+    let made = folder.metadata().and_then(|meta| meta.modified()).ok();
+    folder.join(LOCK_FILE).is_file()
+        || made.and_then(|made| made.elapsed().ok()).is_some_and(|age| age > std::time::Duration::from_secs(5))
+}
+
+impl Work {
+    /// Where table files are written.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Gives a finished file its digest as name.
+    pub fn name_file(&self, from: &Path, digest: sluice_api::Digest) -> Result<(), Error> {
+        let to = self.folder.join(format!("{digest}.parquet"));
+        fs::rename(from, &to).map_err(Error::spool("name a table file"))?;
+        sync_dir(&self.folder).map_err(Error::spool("name a table file"))
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // After sealing the folder has moved and there is nothing to remove.
+        let _gone = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn read_unit(folder: &Path) -> Result<SpooledUnit, Error> {
+    let body = fs::read(folder.join(UNIT_FILE)).map_err(Error::spool("read the unit"))?;
+    let unit: UnitFile = serde_json::from_slice(&body).map_err(Error::spool("read the unit"))?;
+    Ok(SpooledUnit { folder: folder.to_owned(), manifest: unit.manifest, announce_region: unit.announce_region })
+}
+
+fn write_synced(path: &Path, body: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut file = File::create(path)?;
+    file.write_all(body)?;
+    file.sync_all()
+}

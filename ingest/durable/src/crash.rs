@@ -1,0 +1,116 @@
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Environment variable that names a crash point, `<step>.before` or `<step>.after`, optionally `:<n>` for the n-th
+/// time it is reached. The process is then ended by SIGABRT, as abruptly as `kill -9`.
+pub const CRASH_VARIABLE: &str = "SLUICE_CRASH_POINT";
+
+/// A durable step of the way of a payload. The order is that of the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Edge: the flattened unit's folder becomes sealed.
+    SpoolSeal,
+    /// Edge: a table file reaches `landing/`.
+    LandingPut,
+    /// Edge: the announcement, its commit point.
+    Announce,
+    /// Edge: the unit leaves the spool.
+    SpoolRelease,
+    /// Ledger: the plan of a batch.
+    Plan,
+    /// Ledger: one claim.
+    Claim,
+    /// A table file, stamped, reaches its table.
+    LandFile,
+    /// Ledger: the result of a batch, which decides it.
+    BatchResult,
+    /// Lakehouse: manifests and metadata of one commit are on disk.
+    MetadataWrite,
+    /// Lakehouse: the catalog's compare-and-swap.
+    CatalogSwap,
+    /// Ledger: the batch is done.
+    Done,
+    /// `landing/` files of a batch that is done are removed.
+    LandingRelease,
+    /// Ledger: the record of a rejected payload.
+    Quarantine,
+}
+
+impl Step {
+    const ALL: [Self; 13] = [
+        Self::SpoolSeal,
+        Self::LandingPut,
+        Self::Announce,
+        Self::SpoolRelease,
+        Self::Plan,
+        Self::Claim,
+        Self::LandFile,
+        Self::BatchResult,
+        Self::MetadataWrite,
+        Self::CatalogSwap,
+        Self::Done,
+        Self::LandingRelease,
+        Self::Quarantine,
+    ];
+
+    /// Its name in crash points and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SpoolSeal => "spool-seal",
+            Self::LandingPut => "landing-put",
+            Self::Announce => "announce",
+            Self::SpoolRelease => "spool-release",
+            Self::Plan => "plan",
+            Self::Claim => "claim",
+            Self::LandFile => "land-file",
+            Self::BatchResult => "batch-result",
+            Self::MetadataWrite => "metadata-write",
+            Self::CatalogSwap => "catalog-swap",
+            Self::Done => "done",
+            Self::LandingRelease => "landing-release",
+            Self::Quarantine => "quarantine",
+        }
+    }
+
+    /// Runs `body` between the step's two crash points.
+    pub fn run<T>(self, body: impl FnOnce() -> T) -> T {
+        reach(self, "before");
+        let value = body();
+        reach(self, "after");
+        value
+    }
+}
+
+/// The names of all crash points, in the order of the way.
+pub fn crash_points() -> impl Iterator<Item = String> {
+    Step::ALL.iter().flat_map(|step| ["before", "after"].map(|side| format!("{}.{side}", step.name())))
+}
+
+struct Armed {
+    point: String,
+    remaining: AtomicU32,
+}
+
+fn armed() -> Option<&'static Armed> {
+    static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+    ARMED
+        .get_or_init(|| {
+            #[expect(clippy::disallowed_methods, reason = "the crash point is a setting of tests, read here only")]
+            let text = std::env::var(CRASH_VARIABLE).ok()?;
+            let (point, count) = match text.split_once(':') {
+                Some((point, count)) => (point.to_owned(), count.parse().unwrap_or(1)),
+                None => (text, 1),
+            };
+            Some(Armed { point, remaining: AtomicU32::new(count) })
+        })
+        .as_ref()
+}
+
+fn reach(step: Step, side: &str) {
+    let Some(armed) = armed() else { return };
+    let here = armed.point.strip_prefix(step.name()).and_then(|rest| rest.strip_prefix('.')) == Some(side);
+    if here && armed.remaining.fetch_sub(1, Ordering::SeqCst) == 1 {
+        std::process::abort();
+    }
+}

@@ -1,0 +1,11 @@
+//! Durable steps on a local disk. Every step that must survive a power cut goes through [`create_new`], [`replace`],
+//! [`publish`] or [`remove`], and each is named by a [`Step`] with a crash point before and after it, so that a test
+//! can kill the process there.
+
+mod crash;
+mod file;
+
+pub mod clock;
+
+pub use crash::{CRASH_VARIABLE, Step, crash_points};
+pub use file::{Created, Error, create_new, publish, publish_dir, remove, replace, sync_dir};

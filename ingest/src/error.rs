@@ -1,0 +1,104 @@
+use sluice_api::Class;
+
+/// What can go wrong between an announcement and its rows.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The key of a message is not an announcement's.
+    #[error("expected the key of an announcement, found `{0}`")]
+    Key(String),
+    /// The announcement cannot be understood.
+    #[error("read announcement `{key}`")]
+    Manifest {
+        /// Which.
+        key: String,
+        /// Why.
+        #[source]
+        source: sluice_api::ManifestError,
+    },
+    /// An object that the announcement lists is not there.
+    #[error("expected object `{key}` of {expected} bytes, found {found}")]
+    Object {
+        /// Which.
+        key: String,
+        /// As announced.
+        expected: u64,
+        /// What is there instead.
+        found: String,
+    },
+    /// An object's bytes are not those that were announced.
+    #[error("expected `{key}` to have digest `{expected}`, found `{found}`")]
+    Digest {
+        /// Which.
+        key: String,
+        /// As announced.
+        expected: sluice_api::Digest,
+        /// Of the bytes.
+        found: sluice_api::Digest,
+    },
+    /// A dataset holds one quantity.
+    #[error(
+        "expected quantity `{expected}`, which dataset `{dataset}` holds, found `{found}`: \
+         give this payload a dataset of its own by a route in sluice.toml"
+    )]
+    Quantity {
+        /// Which dataset.
+        dataset: String,
+        /// What it holds.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+    /// A file of the store cannot be read or written.
+    #[error("{action} `{path}`")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To what.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A ledger record is not what this build writes.
+    #[error("read ledger record `{key}`")]
+    Record {
+        /// Which.
+        key: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The lakehouse failed.
+    #[error("{action}")]
+    Lake {
+        /// What was being done.
+        action: String,
+        /// Why.
+        #[source]
+        source: Box<sluice_lakehouse::Error>,
+    },
+    /// Rows of `bronze.payloads` cannot be built.
+    #[error("build rows of `bronze.payloads`")]
+    Rows(#[source] arrow::error::ArrowError),
+}
+
+impl Error {
+    /// What to do with the payload or the batch.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Key(_) | Self::Manifest { .. } | Self::Object { .. } | Self::Digest { .. } | Self::Quantity { .. } => {
+                Class::Rejected
+            }
+            Self::Io { .. } => Class::Transient,
+            Self::Record { .. } | Self::Rows(_) => Class::Fatal,
+            Self::Lake { source, .. } => source.class(),
+        }
+    }
+
+    pub(crate) fn lake(action: impl Into<String>) -> impl FnOnce(sluice_lakehouse::Error) -> Self {
+        let action = action.into();
+        move |source| Self::Lake { action, source: Box::new(source) }
+    }
+}

@@ -1,0 +1,27 @@
+//! Ingest: announcements become rows of tables, exactly once. Start with [`pipeline`].
+//!
+//! plan -> claim -> acknowledge | work: verify -> land -> result -> commit -> done. Every step is idempotent and its
+//! record is written put-if-absent, so anyone may finish a batch by doing its steps again.
+
+mod arrival;
+mod batch;
+mod claim;
+mod error;
+mod follow;
+mod land;
+mod payloads;
+pub mod pipeline;
+mod plan;
+mod quarantine;
+mod queue;
+mod result;
+mod sweep;
+
+pub use arrival::{Arrival, Candidate};
+pub use batch::{BatchLimits, Bundler};
+pub use error::Error;
+pub use follow::{Station, follow};
+pub use payloads::payloads_spec;
+pub use pipeline::{Event, Ingest, Landed, Report};
+pub use quarantine::list as list_quarantine;
+pub use queue::{EmbeddedQueue, Message, Queue};

@@ -1,0 +1,328 @@
+//! One batch, from messages to rows:
+//! receive -> plan -> claim -> acknowledge | work: verify -> land -> result -> commit -> done.
+//!
+//! A crash anywhere is mended by running again: [`Ingest::run`] first finishes what was planned and is not done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::time::Duration;
+
+use sluice_api::{BatchId, Class, PayloadId, PayloadManifest, TableName, chain};
+use sluice_durable::{Step, clock, remove};
+use sluice_lakehouse::{Lake, Ledger};
+
+use crate::batch::{BatchLimits, Bundler};
+use crate::claim::{Claimed, Member, claim, holder};
+use crate::land::land_member;
+use crate::plan::Plan;
+use crate::queue::Message;
+use crate::result::{BatchResult, Done, Rejected, TableResult};
+use crate::{Arrival, Candidate, EmbeddedQueue, Error, Queue, payloads, quarantine, sweep};
+
+const HIDDEN_MICROS: i64 = 600_000_000;
+const RECEIVE_MAX: usize = 200;
+const LOCK_POLL: Duration = Duration::from_millis(20);
+
+/// Ingest over a lake.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    lake: Lake,
+    ledger: Ledger,
+    limits: BatchLimits,
+}
+
+/// For a progress bar.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A batch begins.
+    Batch {
+        /// Which.
+        batch_id: BatchId,
+        /// How many payload stages it may land.
+        members: usize,
+    },
+    /// A member's files are in their tables' folders.
+    MemberLanded(PayloadId),
+    /// A table's snapshot is committed.
+    Committed(&'a TableName),
+}
+
+/// One payload that landed.
+#[derive(Clone, Debug)]
+pub struct Landed {
+    /// Identity.
+    pub payload_id: PayloadId,
+    /// Where its tables are.
+    pub dataset: String,
+    /// Rows by table.
+    pub rows: BTreeMap<TableName, u64>,
+}
+
+/// What a run did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Became visible.
+    pub landed: Vec<Landed>,
+    /// Belong to another batch: no row was added.
+    pub duplicates: Vec<(PayloadId, BatchId)>,
+    /// Went to quarantine.
+    pub rejected: Vec<(PayloadId, String)>,
+}
+
+impl Ingest {
+    /// Ingest with the usual limits.
+    #[must_use]
+    pub fn new(lake: Lake) -> Self {
+        let ledger = lake.ledger();
+        Self { lake, ledger, limits: BatchLimits::default() }
+    }
+
+    /// Whether a payload has landed: its claim's batch is done.
+    pub fn has_landed(&self, payload_id: PayloadId) -> Result<bool, Error> {
+        match holder(&self.ledger, payload_id, sluice_api::Stage::Full)? {
+            Some(claim) => Done::is_written(&self.ledger, claim.batch_id),
+            None => Ok(false),
+        }
+    }
+
+    /// Finishes open batches, then lands every announcement that nobody claimed.
+    pub async fn run(&self, on_event: &(dyn Fn(Event<'_>) + Sync)) -> Result<Report, Error> {
+        let mut report = Report::default();
+        for batch_id in sweep::open_batches(&self.ledger)? {
+            self.work(batch_id, &mut report, on_event).await?;
+        }
+        let mut queue = EmbeddedQueue::default();
+        sweep::announcements(&self.ledger, &mut queue)?;
+        for batch_id in self.bundle(&mut queue, &mut report)? {
+            self.work(batch_id, &mut report, on_event).await?;
+        }
+        // A payload that another process has claimed is not done before its rows are there.
+        let theirs: BTreeSet<BatchId> = report.duplicates.iter().map(|(_, batch_id)| *batch_id).collect();
+        for batch_id in theirs {
+            self.work(batch_id, &mut Report::default(), on_event).await?;
+        }
+        Ok(report)
+    }
+
+    /// receive -> plan -> claim -> acknowledge.
+    fn bundle(&self, queue: &mut dyn Queue, report: &mut Report) -> Result<Vec<BatchId>, Error> {
+        let mut bundler = Bundler::new(self.limits);
+        let mut receipts: BTreeMap<String, u64> = BTreeMap::new();
+        let mut planned = Vec::new();
+        loop {
+            let now = clock::now_micros();
+            let messages = queue.receive(RECEIVE_MAX, HIDDEN_MICROS, now);
+            if messages.is_empty() {
+                break;
+            }
+            for message in messages {
+                if let Some(candidate) = self.candidate(&message, report)? {
+                    receipts.insert(candidate.key.clone(), message.receipt);
+                    if let Some(batch) = bundler.push(candidate, now) {
+                        planned.push(self.plan(batch, queue, &receipts)?);
+                    }
+                } else {
+                    queue.acknowledge(message.receipt);
+                }
+            }
+        }
+        if let Some(batch) = bundler.cut() {
+            planned.push(self.plan(batch, queue, &receipts)?);
+        }
+        Ok(planned)
+    }
+
+    /// The candidate of a message; none where it is answered: rejected, or claimed by another batch.
+    fn candidate(&self, message: &Message, report: &mut Report) -> Result<Option<Candidate>, Error> {
+        let arrival = Arrival::of_key(&message.body)?;
+        let payload_id = arrival.payload_id;
+        if let Some(claim) = holder(&self.ledger, payload_id, arrival.stage)? {
+            report.duplicates.push((payload_id, claim.batch_id));
+            return Ok(None);
+        }
+        match self.announcement(&message.body).and_then(|body| arrival.read(&body)) {
+            Ok((candidate, _)) => Ok(Some(candidate)),
+            Err(error) if error.class() == Class::Rejected => {
+                let reason = chain(&error);
+                let now = clock::now_micros();
+                let class = error.class();
+                quarantine::record(&self.lake, &message.body, Some(payload_id), None, reason.clone(), class, now)?;
+                report.rejected.push((payload_id, reason));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn announcement(&self, key: &str) -> Result<Vec<u8>, Error> {
+        let failed = |source| Error::Io { action: "read announcement", path: key.to_owned(), source };
+        std::fs::read(self.lake.root().join(key)).map_err(failed)
+    }
+
+    /// Plan, then claims, then acknowledge: a message may go once its payload is claimed by a durable plan.
+    fn plan(
+        &self,
+        candidates: Vec<Candidate>,
+        queue: &mut dyn Queue,
+        receipts: &BTreeMap<String, u64>,
+    ) -> Result<BatchId, Error> {
+        let plan = Plan::of(candidates);
+        plan.write(&self.ledger)?;
+        claim(&self.ledger, &plan)?;
+        for candidate in &plan.candidates {
+            if let Some(receipt) = receipts.get(&candidate.key) {
+                queue.acknowledge(*receipt);
+            }
+        }
+        Ok(plan.batch_id)
+    }
+
+    /// Finishes a batch from wherever it stands: claims again, lands, decides, commits.
+    async fn work(
+        &self,
+        batch_id: BatchId,
+        report: &mut Report,
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Result<(), Error> {
+        let _lock = self.lock(batch_id).await?;
+        let Some(plan) = Plan::read(&self.ledger, batch_id)? else { return Ok(()) };
+        let done = Done::is_written(&self.ledger, batch_id)?;
+        let claimed = claim(&self.ledger, &plan)?;
+        report.duplicates.extend(claimed.duplicates.iter().map(|(c, theirs)| (c.payload_id, *theirs)));
+        if done {
+            report.duplicates.extend(claimed.members.iter().map(|member| (member.candidate.payload_id, batch_id)));
+            return Ok(());
+        }
+        on_event(Event::Batch { batch_id, members: claimed.members.len() });
+        let result = match BatchResult::read(&self.ledger, batch_id)? {
+            Some(result) => result,
+            None => self.land(batch_id, &claimed, on_event).await?.decide(&self.ledger)?,
+        };
+        self.commit(&result, report, on_event).await
+    }
+
+    /// Only one process at a time needs to work on a batch; the lock ends with its holder, however that ends. It saves
+    /// work and keeps nothing right: every step is idempotent.
+    async fn lock(&self, batch_id: BatchId) -> Result<File, Error> {
+        let folder = self.lake.root().join("locks");
+        let path = folder.join(batch_id.to_string());
+        let failed = |source| Error::Io { action: "lock", path: path.display().to_string(), source };
+        std::fs::create_dir_all(&folder).map_err(failed)?;
+        let file = File::create(&path).map_err(failed)?;
+        while let Err(error) = file.try_lock() {
+            match error {
+                std::fs::TryLockError::WouldBlock => tokio::time::sleep(LOCK_POLL).await,
+                std::fs::TryLockError::Error(source) => return Err(failed(source)),
+            }
+        }
+        Ok(file)
+    }
+
+    /// verify -> land, member by member; one that cannot land is rejected and the others go on.
+    async fn land(
+        &self,
+        batch_id: BatchId,
+        claimed: &Claimed,
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Result<BatchResult, Error> {
+        let mut by_table: BTreeMap<TableName, TableResult> = BTreeMap::new();
+        let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
+        for member in &claimed.members {
+            let landed = match self.manifest(member) {
+                Ok(manifest) => land_member(&self.lake, batch_id, &manifest).await,
+                Err(error) => Err(error),
+            };
+            match landed {
+                Ok(tables) => {
+                    for (table, files) in tables {
+                        let slot = by_table.entry(table.clone());
+                        slot.or_insert(TableResult { table, head: None, files: vec![] }).files.extend(files);
+                    }
+                    accepted.push(member.clone());
+                    on_event(Event::MemberLanded(member.candidate.payload_id));
+                }
+                Err(error) if error.class() == Class::Rejected => {
+                    rejected.push(Rejected { member: member.clone(), reason: chain(&error), class: error.class() });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let mut tables: Vec<TableResult> = by_table.into_values().collect();
+        for table in &mut tables {
+            table.head = self.lake.head(&table.table).await.map_err(Error::lake("read the head"))?;
+        }
+        self.lake
+            .ensure_table(&payloads::table(), &payloads::payloads_spec(), &BTreeMap::new())
+            .await
+            .map_err(Error::lake("make table `bronze.payloads` ready"))?;
+        let payloads_head = self.lake.head(&payloads::table()).await.map_err(Error::lake("read the head"))?;
+        Ok(BatchResult { batch_id, accepted, rejected, tables, payloads_head })
+    }
+
+    fn manifest(&self, member: &Member) -> Result<PayloadManifest, Error> {
+        let body = self.announcement(&member.candidate.key)?;
+        Arrival::of_key(&member.candidate.key)?.read(&body).map(|(_, manifest)| manifest)
+    }
+
+    /// Commits exactly what the result says, `bronze.payloads` last, then `done`.
+    async fn commit(
+        &self,
+        result: &BatchResult,
+        report: &mut Report,
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Result<(), Error> {
+        let batch_id = result.batch_id;
+        for TableResult { table, head, files } in &result.tables {
+            let appended = self.lake.append(table, batch_id, *head, files, &BTreeMap::new()).await;
+            appended.map_err(Error::lake(format!("commit `{table}`")))?;
+            on_event(Event::Committed(table));
+        }
+        let mut visible = Vec::new();
+        for member in &result.accepted {
+            visible.push((member.clone(), self.manifest(member)?));
+        }
+        if !visible.is_empty() {
+            let rows = payloads::rows(batch_id, &visible)?;
+            let table = payloads::table();
+            let appended =
+                self.lake.append_rows(&table, batch_id, result.payloads_head, rows, &BTreeMap::new()).await;
+            appended.map_err(Error::lake("commit `bronze.payloads`"))?;
+            on_event(Event::Committed(&table));
+        }
+        for Rejected { member, reason, class } in &result.rejected {
+            let Candidate { key, payload_id, .. } = &member.candidate;
+            let dataset = self.manifest(member).ok().map(|manifest| manifest.dataset);
+            let now = clock::now_micros();
+            quarantine::record(&self.lake, key, Some(*payload_id), dataset, reason.clone(), *class, now)?;
+            report.rejected.push((*payload_id, reason.clone()));
+        }
+        for (_, manifest) in &visible {
+            self.release(manifest)?;
+        }
+        Done::write(&self.ledger, batch_id)?;
+        report.landed.extend(visible.iter().map(|(_, manifest)| landed_of(manifest)));
+        Ok(())
+    }
+
+    /// `landing/` is disposable once the rows are visible: a batch is finished from its result.
+    fn release(&self, manifest: &PayloadManifest) -> Result<(), Error> {
+        for file in manifest.tables.iter().flat_map(|table| &table.files) {
+            let path = self.lake.root().join(&file.key);
+            remove(Step::LandingRelease, &path).map_err(|error| Error::Io {
+                action: "remove",
+                path: file.key.clone(),
+                source: std::io::Error::other(error),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn landed_of(manifest: &PayloadManifest) -> Landed {
+    let mut rows = BTreeMap::new();
+    for table in &manifest.tables {
+        let count: u64 = table.files.iter().map(|file| file.rows).sum();
+        *rows.entry(table.spec.table_name(&manifest.dataset)).or_default() += count;
+    }
+    Landed { payload_id: manifest.payload_id, dataset: manifest.dataset.clone(), rows }
+}

@@ -1,0 +1,96 @@
+//! Making a table ready for rows: created, or evolved so that they fit.
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::Schema as ArrowSchema;
+use iceberg::spec::{FormatVersion, TableMetadataBuilder, TableMetadataRef};
+use iceberg::{TableRequirement, TableUpdate};
+use sluice_api::{PartitionField, TableName, TableSpec};
+
+use crate::commit::{Commit, Outcome as CommitOutcome};
+use crate::schema::{Evolution, Wanted, create_properties, evolve};
+use crate::{Error, Lake};
+
+/// Schema changes are rare: whoever loses this often has a stuck catalog.
+const ATTEMPTS_MAX: u32 = 20;
+
+impl Lake {
+    /// Makes the table ready for rows of `spec`: created where there is none; else missing columns are added as
+    /// optional ones, types widened, columns made optional. What would break rows that stand there is refused.
+    ///
+    /// Docs of a column are those it was made with. Doing it again changes nothing, and any number of processes may.
+    pub async fn ensure_table(
+        &self,
+        table: &TableName,
+        spec: &TableSpec,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        self.ensure(&Wanted::of_spec(table, spec, properties)).await
+    }
+
+    /// [`Lake::ensure_table`] for what a model computes: docs and units stand in the metadata of the fields (`doc`,
+    /// `unit`), the table's own doc in property `comment`. Every column carries exact bounds.
+    pub async fn create_gold(
+        &self,
+        table: &TableName,
+        schema: &ArrowSchema,
+        partition: &[PartitionField],
+        properties: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        self.ensure(&Wanted::of_arrow(table, schema, partition, properties)?).await
+    }
+
+    async fn ensure(&self, wanted: &Wanted) -> Result<(), Error> {
+        for attempt in 1..=ATTEMPTS_MAX {
+            let outcome = match self.load(&wanted.table).await? {
+                None => self.create_table(wanted)?,
+                Some((location, metadata)) => {
+                    let evolution = evolve(wanted, &metadata)?;
+                    if evolution.is_empty() {
+                        return Ok(());
+                    }
+                    let commit = evolution_commit(&metadata, evolution);
+                    self.commit(&wanted.table, &location, &metadata, commit).await?
+                }
+            };
+            if outcome == CommitOutcome::Committed {
+                return Ok(());
+            }
+            crate::append::back_off(attempt).await;
+        }
+        Err(Error::Contended { table: wanted.table.clone(), attempts: ATTEMPTS_MAX })
+    }
+
+    fn create_table(&self, wanted: &Wanted) -> Result<CommitOutcome, Error> {
+        let schema = wanted.fresh_schema()?;
+        let builder = TableMetadataBuilder::new(
+            schema.clone(),
+            wanted.partition_spec(&schema)?,
+            wanted.sort_order(&schema)?,
+            self.paths().table_uri(&wanted.table),
+            FormatVersion::V2,
+            create_properties(wanted, &schema)?,
+        )
+        .map_err(Error::metadata(format!("build metadata of `{}`", wanted.table)))?;
+        self.create(&wanted.table, builder)
+    }
+}
+
+fn evolution_commit(metadata: &TableMetadataRef, evolution: Evolution) -> Commit {
+    let mut commit = Commit {
+        requirements: vec![
+            TableRequirement::UuidMatch { uuid: metadata.uuid() },
+            TableRequirement::CurrentSchemaIdMatch { current_schema_id: metadata.current_schema_id() },
+            TableRequirement::LastAssignedFieldIdMatch { last_assigned_field_id: metadata.last_column_id() },
+        ],
+        updates: Vec::new(),
+    };
+    if let Some(schema) = evolution.schema {
+        commit.updates.push(TableUpdate::AddSchema { schema });
+        commit.updates.push(TableUpdate::SetCurrentSchema { schema_id: TableMetadataBuilder::LAST_ADDED });
+    }
+    if !evolution.properties.is_empty() {
+        commit.updates.push(TableUpdate::SetProperties { updates: evolution.properties });
+    }
+    commit
+}

@@ -1,0 +1,42 @@
+//! The lakehouse: a folder of Iceberg tables with a catalog in one SQLite file, a ledger that decides what landed,
+//! and SQL over it all.
+//!
+//! Rows come in by two operations only. [`Lake::append`] adds landed files, once per batch, however often it is tried.
+//! [`Lake::replace_keys`] exchanges all rows of some keys in one snapshot. Both are a compare-and-swap of the table's
+//! metadata, so a reader sees all of an operation or nothing.
+
+pub mod ledger;
+pub mod promote;
+
+mod append;
+mod commit;
+mod describe;
+mod ensure;
+mod error;
+mod history;
+mod lake;
+mod land;
+mod landed;
+mod live;
+mod paths;
+mod relocate;
+mod replace;
+mod rows;
+mod schema;
+mod sql;
+mod stamp;
+mod storage;
+
+pub use append::Appended;
+pub use commit::CATALOG_NAME;
+pub use describe::{ColumnDescription, TableDescription};
+pub use error::Error;
+pub use history::SnapshotInfo;
+pub use lake::Lake;
+pub use landed::{ColumnMetrics, LandedFile};
+pub use ledger::{Create, Ledger};
+pub use replace::Replaced;
+pub use sql::{Answer, AsOf};
+
+/// Summary property that names the batch of a snapshot: how a commit finds out that it was done before.
+pub const BATCH_ID_PROPERTY: &str = "sluice.batch-id";

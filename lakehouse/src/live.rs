@@ -1,0 +1,94 @@
+//! The live files of a snapshot: its manifest list, its manifests, their entries.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use iceberg::spec::{
+    Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList, SnapshotRef, TableMetadata,
+};
+use sluice_api::TableName;
+
+use crate::{Error, Lake};
+
+/// Manifests kept in memory: they are never written twice under one name.
+const MANIFESTS_MAX: usize = 1024;
+const READS_AT_ONCE: usize = 8;
+
+/// Parsed manifests by recorded path.
+#[derive(Debug, Default)]
+pub(crate) struct ManifestCache {
+    manifests: Mutex<HashMap<String, Arc<Manifest>>>,
+}
+
+impl ManifestCache {
+    fn get(&self, path: &str) -> Option<Arc<Manifest>> {
+        self.manifests.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
+    }
+
+    fn insert(&self, path: &str, manifest: Arc<Manifest>) {
+        let mut manifests = self.manifests.lock().unwrap_or_else(PoisonError::into_inner);
+        if manifests.len() >= MANIFESTS_MAX {
+            manifests.clear();
+        }
+        manifests.insert(path.to_owned(), manifest);
+    }
+}
+
+impl Lake {
+    /// The manifests of a snapshot; refused where some hold deletes, which this build does not apply.
+    pub(crate) async fn manifest_files(
+        &self,
+        table: &TableName,
+        metadata: &TableMetadata,
+        snapshot: &SnapshotRef,
+    ) -> Result<Vec<ManifestFile>, Error> {
+        let failed = || Error::metadata(format!("read the manifest list of `{table}`"));
+        let input = self.file_io().new_input(snapshot.manifest_list()).map_err(failed())?;
+        let bytes = input.read().await.map_err(failed())?;
+        let list = ManifestList::parse_with_version(&bytes, metadata.format_version()).map_err(failed())?;
+        let manifests: Vec<_> = list.consume_entries().into_iter().collect();
+        let live_deletes = |manifest: &ManifestFile| {
+            manifest.content == ManifestContentType::Deletes
+                && (manifest.has_added_files() || manifest.has_existing_files())
+        };
+        if manifests.iter().any(live_deletes) {
+            return Err(Error::Unsupported { table: table.clone(), feature: "delete files" });
+        }
+        Ok(manifests.into_iter().filter(|manifest| manifest.content == ManifestContentType::Data).collect())
+    }
+
+    /// One manifest, with inherited values filled in.
+    pub(crate) async fn manifest(&self, table: &TableName, file: &ManifestFile) -> Result<Arc<Manifest>, Error> {
+        if let Some(known) = self.manifests().get(&file.manifest_path) {
+            return Ok(known);
+        }
+        let manifest = file
+            .load_manifest(self.file_io())
+            .await
+            .map_err(Error::metadata(format!("read a manifest of `{table}`")))?;
+        let manifest = Arc::new(manifest);
+        self.manifests().insert(&file.manifest_path, manifest.clone());
+        Ok(manifest)
+    }
+
+    /// The live entries of a snapshot, in the order of its manifests; none where there is no snapshot.
+    pub(crate) async fn live_files(
+        &self,
+        table: &TableName,
+        metadata: &TableMetadata,
+        snapshot: Option<&SnapshotRef>,
+    ) -> Result<Vec<ManifestEntryRef>, Error> {
+        let Some(snapshot) = snapshot else { return Ok(Vec::new()) };
+        let files = self.manifest_files(table, metadata, snapshot).await?;
+        let manifests: Vec<Arc<Manifest>> = stream::iter(files)
+            .map(|file| async move { self.manifest(table, &file).await })
+            .buffered(READS_AT_ONCE)
+            .try_collect()
+            .await?;
+        let live = |manifest: &Arc<Manifest>| {
+            manifest.entries().iter().filter(|entry| entry.is_alive()).cloned().collect::<Vec<_>>()
+        };
+        Ok(manifests.iter().flat_map(live).collect())
+    }
+}

@@ -1,0 +1,180 @@
+//! Rows made here become files of a table: cast to its types, split by partition, written with its field ids.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, new_null_array};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use iceberg::arrow::RecordBatchPartitionSplitter;
+use iceberg::spec::{Struct, TableMetadata};
+use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::properties::WriterProperties;
+use serde_json::Value as Json;
+use sluice_api::{Digest, TableName};
+use sluice_durable::Step;
+
+use crate::land::describe;
+use crate::schema::arrow_schema;
+use crate::{Error, Lake, LandedFile};
+
+const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
+
+/// Writes rows as files below one folder of a table, one per partition, each named by the digest of its bytes: the
+/// same rows give the same files.
+pub(crate) struct TableWriter<'a> {
+    lake: &'a Lake,
+    table: &'a TableName,
+    metadata: &'a TableMetadata,
+    /// Relative to the root, with a slash at its end.
+    folder: String,
+    schema: SchemaRef,
+    sinks: Vec<(Struct, Sink)>,
+}
+
+impl<'a> TableWriter<'a> {
+    pub(crate) fn new(
+        lake: &'a Lake,
+        table: &'a TableName,
+        metadata: &'a TableMetadata,
+        folder: String,
+    ) -> Result<Self, Error> {
+        let schema = arrow_schema(metadata.current_schema())?;
+        Ok(Self { lake, table, metadata, folder, schema, sinks: Vec::new() })
+    }
+
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let batch = conform(self.table, &self.schema, batch)?;
+        for (partition, part) in split(self.table, self.metadata, batch)? {
+            let known = self.sinks.iter().position(|(known, _)| *known == partition);
+            let position = match known {
+                Some(position) => position,
+                None => {
+                    let temporary = self.lake.paths().temporary(self.table.layer);
+                    self.sinks.push((partition, Sink::create(temporary, &self.schema)?));
+                    self.sinks.len() - 1
+                }
+            };
+            self.sinks[position].1.write(&part)?;
+        }
+        Ok(())
+    }
+
+    /// The files, durable and under their names, though not yet in the table.
+    pub(crate) fn finish(self) -> Result<Vec<LandedFile>, Error> {
+        let mut files = Vec::with_capacity(self.sinks.len());
+        for (partition, sink) in self.sinks {
+            let partition = partition_json(self.metadata, partition)?;
+            let written = sink.finish()?;
+            let key = format!("{}{}.parquet", self.folder, written.digest);
+            written.publish(&self.lake.paths().file(&key))?;
+            files.push(describe(self.table, key, written.size, &written.footer, self.metadata, partition)?);
+        }
+        Ok(files)
+    }
+}
+
+/// The rows with the table's columns, in its order and types; an absent column is null.
+fn conform(table: &TableName, schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, Error> {
+    let strict = CastOptions { safe: false, ..CastOptions::default() };
+    for field in batch.schema().fields() {
+        if schema.column_with_name(field.name()).is_none() {
+            return Err(Error::Invalid(format!("expected a column of `{table}`, found `{}`", field.name())));
+        }
+    }
+    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+        Some(column) if column.data_type() == field.data_type() => Ok(column.clone()),
+        Some(column) => cast_with_options(column, field.data_type(), &strict)
+            .map_err(Error::rows(format!("bring column `{}` into the type of `{table}`", field.name()))),
+        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+    });
+    let columns: Vec<ArrayRef> = columns.collect::<Result<_, Error>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(schema.clone(), columns, &options)
+        .map_err(Error::rows(format!("bring rows into the shape of `{table}`")))
+}
+
+fn split(table: &TableName, metadata: &TableMetadata, batch: RecordBatch) -> Result<Vec<(Struct, RecordBatch)>, Error> {
+    let spec = metadata.default_partition_spec();
+    if spec.is_unpartitioned() {
+        return Ok(vec![(Struct::empty(), batch)]);
+    }
+    let failed = || Error::metadata(format!("partition rows of `{table}`"));
+    let schema = metadata.current_schema().clone();
+    let splitter = RecordBatchPartitionSplitter::try_new_with_computed_values(schema, spec.clone()).map_err(failed())?;
+    let parts = splitter.split(&batch).map_err(failed())?;
+    Ok(parts.into_iter().map(|(key, part)| (key.data().clone(), part)).collect())
+}
+
+fn partition_json(metadata: &TableMetadata, partition: Struct) -> Result<Vec<Json>, Error> {
+    let fields = metadata.default_partition_type().fields();
+    let values = partition.into_iter().zip(fields).map(|(value, field)| match value {
+        Some(value) => value.try_into_json(&field.field_type).map_err(Error::metadata("write a partition value")),
+        None => Ok(Json::Null),
+    });
+    values.collect()
+}
+
+/// A file being written under a temporary name.
+struct Sink {
+    path: PathBuf,
+    writer: ArrowWriter<File>,
+}
+
+impl Sink {
+    fn create(path: PathBuf, schema: &SchemaRef) -> Result<Self, Error> {
+        let file = File::create(&path).map_err(Error::io("create", &path))?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
+            // Bounds of keys decide which files a replacement touches.
+            .set_statistics_truncate_length(None)
+            .build();
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(file, Arc::clone(schema), options)
+            .map_err(|source| Error::Parquet { action: "create", path: path.clone(), source })?;
+        Ok(Self { path, writer })
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        self.writer.write(batch).map_err(|source| Error::Parquet { action: "write", path: self.path.clone(), source })
+    }
+
+    fn finish(self) -> Result<Written, Error> {
+        let footer = self.writer.close().map_err(|source| Error::Parquet {
+            action: "finish",
+            path: self.path.clone(),
+            source,
+        })?;
+        let mut file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
+        let size = file.metadata().map_err(Error::io("look at", &self.path))?.len();
+        let mut hasher = blake3::Hasher::new();
+        std::io::copy(&mut file, &mut hasher).map_err(Error::io("read", &self.path))?;
+        Ok(Written { path: self.path, size, digest: hasher.finalize().into(), footer })
+    }
+}
+
+/// A finished file under its temporary name.
+struct Written {
+    path: PathBuf,
+    size: u64,
+    digest: Digest,
+    footer: ParquetMetaData,
+}
+
+impl Written {
+    /// Gives the file its name; one of the same name has the same bytes.
+    fn publish(&self, target: &Path) -> Result<(), Error> {
+        sluice_durable::publish(Step::LandFile, &self.path, target).map_err(|source| {
+            let _removed = fs::remove_file(&self.path);
+            Error::durable("put a file into its table")(source)
+        })
+    }
+}

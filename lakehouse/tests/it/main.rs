@@ -1,0 +1,12 @@
+//! The lakehouse from outside: files are landed, appended, replaced and asked for, as ingest and people do.
+
+mod append;
+mod evolve;
+mod fixture;
+mod foreign;
+mod land;
+mod moved;
+mod promote;
+mod replace;
+mod sql;
+mod zz_readers;

@@ -1,0 +1,155 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Heavy payloads (hyperspectral cubes, GPU traces) to queryable Iceberg tables.
+///
+/// A payload is flattened by a sandboxed plugin, lands exactly once, and is there for SQL. Start with
+/// `sluice init my-lake`, then `sluice --lake my-lake land FOLDER`, then `sluice --lake my-lake tables`.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// Folder of the lake.
+    #[arg(long, global = true, env = "SLUICE_LAKE", default_value = "lake", value_name = "DIR")]
+    pub(crate) lake: PathBuf,
+
+    /// More lines on stderr: -v what is done, -vv how.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make an empty lake. Doing it again changes nothing.
+    Init {
+        /// Folder to make it in.
+        dir: PathBuf,
+    },
+    /// Land payloads: files, or folders that are searched for them. Landing something again adds no row.
+    ///
+    /// ENVI cubes are found by their header (`*.hdr`), traces by `*.json` and `*.json.gz`. Routes in `sluice.toml` of
+    /// the lake say more: dataset, plugin configuration, calibration references. Exit code 3 means that something
+    /// went to quarantine (`sluice quarantine list` says why) and everything else landed.
+    Land(LandArgs),
+    /// Ask a question in SQL. Tables are `layer.name`; without a layer, silver.
+    ///
+    /// Example: sluice sql "SELECT name, count(*) FROM silver.traces_kernel GROUP BY name"
+    Sql(SqlArgs),
+    /// List the tables with rows and files.
+    Tables {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show a table's columns with types, units and docs, and the band centres of a table of pixels.
+    Describe {
+        /// `layer.name`
+        table: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show a table's snapshots.
+    History {
+        /// `layer.name`
+        table: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show where a payload is on its way.
+    Follow {
+        /// Payload id, or the first digits of it.
+        payload: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Look at what could not land.
+    Quarantine {
+        #[command(subcommand)]
+        action: QuarantineAction,
+    },
+    /// Give a payload's parts back from bronze, or references that open its cube in xarray.
+    Export(ExportArgs),
+    /// Land the demo's payloads and ask the demo's questions.
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LandArgs {
+    /// Files and folders.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Routes to use instead of the lake's `sluice.toml`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) routes: Option<PathBuf>,
+    /// Threads that flatten; all cores where absent.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// How the report is printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SqlArgs {
+    /// The query.
+    pub(crate) query: String,
+    /// How rows are printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+    /// The tables as they were: a snapshot id, or a time such as `2026-05-01T12:00:00Z` or `2026-05-01`.
+    #[arg(long, value_name = "SNAPSHOT|TIME")]
+    pub(crate) as_of: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineAction {
+    /// List what stands in quarantine, with reasons.
+    List {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false, id = "what")]
+pub(crate) struct What {
+    /// Write the payload's parts again: the image byte for byte, the trace as equal JSON.
+    #[arg(long, value_name = "PAYLOAD")]
+    pub(crate) parts: Option<String>,
+    /// Write kerchunk references to the chunks of the payload's cube.
+    #[arg(long, value_name = "PAYLOAD")]
+    pub(crate) refs: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// Folder for parts (default `.`), file for references (default `<payload>.refs.json`).
+    #[arg(long, value_name = "PATH")]
+    pub(crate) to: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Folder of payloads with their `sluice.toml`; generated ones where absent.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) payloads: Option<PathBuf>,
+    /// Folder of the demo's lake.
+    #[arg(long, default_value = "sluice-demo", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// Comma separated, with a header line.
+    Csv,
+}

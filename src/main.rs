@@ -1,0 +1,52 @@
+//! `sluice`: heavy payloads, from the folder where they lie to SQL answers.
+
+mod cli;
+mod output;
+mod progress;
+mod settings;
+mod verb;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Verb};
+
+/// What the process says by its exit code; clap itself ends with 2 on wrong usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Everything was done.
+    Done,
+    /// Done, but something was quarantined.
+    Quarantined,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    settings::log_to_stderr(cli.verbose);
+    match run(cli) {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Quarantined) => ExitCode::from(3),
+        Err(error) => {
+            output::error_line(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let lake = cli.lake;
+    match cli.verb {
+        Verb::Init { dir } => verb::init::run(&dir),
+        Verb::Land(args) => runtime.block_on(verb::land::run(&lake, args)),
+        Verb::Sql(args) => runtime.block_on(verb::sql::run(&lake, args)),
+        Verb::Tables { format } => runtime.block_on(verb::tables::run(&lake, format)),
+        Verb::Describe { table, format } => runtime.block_on(verb::describe::run(&lake, &table, format)),
+        Verb::History { table, format } => runtime.block_on(verb::history::run(&lake, &table, format)),
+        Verb::Follow { payload, format } => verb::follow::run(&lake, &payload, format),
+        Verb::Quarantine { action } => verb::quarantine::run(&lake, &action),
+        Verb::Export(args) => runtime.block_on(verb::export::run(&lake, args)),
+        Verb::Demo(args) => runtime.block_on(verb::demo::run(args)),
+    }
+}

@@ -1,0 +1,113 @@
+//! Results on stdout: tables for people, JSON and CSV for machines.
+
+use std::io::Write;
+
+use anyhow::Context;
+use arrow::array::RecordBatch;
+use arrow::csv::WriterBuilder;
+use arrow::datatypes::SchemaRef;
+use arrow::util::display::FormatOptions;
+use arrow::util::pretty::pretty_format_batches_with_options;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Map, Value};
+
+use crate::cli::Format;
+
+/// A small listing: column names and rows of JSON values.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<Value>>,
+}
+
+impl Listing {
+    pub(crate) fn new(columns: &[&'static str]) -> Self {
+        Self { columns: columns.to_vec(), rows: vec![] }
+    }
+
+    pub(crate) fn row(&mut self, values: Vec<Value>) {
+        self.rows.push(values);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub(crate) fn print(&self, format: Format) -> anyhow::Result<()> {
+        match format {
+            Format::Json => {
+                let rows: Vec<Value> = self.rows.iter().map(|row| Value::Object(self.object(row))).collect();
+                line(&serde_json::to_string_pretty(&rows)?)
+            }
+            Format::Csv => {
+                line(&self.columns.join(","))?;
+                self.rows.iter().try_for_each(|row| line(&row.iter().map(csv_cell).collect::<Vec<_>>().join(",")))
+            }
+            Format::Table => {
+                let mut table = Table::new();
+                table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+                table.set_header(&self.columns);
+                for row in &self.rows {
+                    table.add_row(row.iter().map(text));
+                }
+                line(&table.to_string())
+            }
+        }
+    }
+
+    fn object(&self, row: &[Value]) -> Map<String, Value> {
+        self.columns.iter().map(|name| (*name).to_owned()).zip(row.iter().cloned()).collect()
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn csv_cell(value: &Value) -> String {
+    let text = text(value);
+    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// The rows of a query.
+pub(crate) fn print_batches(schema: &SchemaRef, batches: &[RecordBatch], format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Table => {
+            let options = FormatOptions::default().with_null("");
+            let empty = [RecordBatch::new_empty(schema.clone())];
+            let shown = if batches.is_empty() { &empty[..] } else { batches };
+            line(&pretty_format_batches_with_options(shown, &options)?.to_string())?;
+            let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+            line(&format!("{rows} row{}", if rows == 1 { "" } else { "s" }))
+        }
+        Format::Json => {
+            let mut writer = arrow::json::ArrayWriter::new(Vec::new());
+            writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
+            writer.finish()?;
+            let text = String::from_utf8(writer.into_inner()).context("print JSON")?;
+            line(if text.is_empty() { "[]" } else { &text })
+        }
+        Format::Csv => {
+            let mut bytes = Vec::new();
+            let mut writer = WriterBuilder::new().with_header(true).build(&mut bytes);
+            writer.write(&RecordBatch::new_empty(schema.clone()))?;
+            batches.iter().try_for_each(|batch| writer.write(batch))?;
+            drop(writer);
+            std::io::stdout().write_all(&bytes).context("write to stdout")
+        }
+    }
+}
+
+/// One line of a result.
+pub(crate) fn line(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{text}").context("write to stdout")
+}
+
+/// One line for the person at the terminal.
+pub(crate) fn error_line(text: &str) {
+    let _unwritable = writeln!(std::io::stderr(), "{text}");
+}

@@ -1,0 +1,33 @@
+//! What this process takes from its surroundings: the log filter, the host's name, the cache folder.
+
+use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+
+/// Log lines go to stderr, so that stdout holds results alone. `SLUICE_LOG` overrides the flag.
+pub(crate) fn log_to_stderr(verbose: u8) {
+    let default = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_env("SLUICE_LOG").unwrap_or_else(|_| {
+        EnvFilter::new(format!("{default},datafusion=warn,wasmtime=warn,cranelift=warn,iceberg=warn"))
+    });
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}
+
+/// The node's name where no route gives one.
+pub(crate) fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+}
+
+/// Where compiled plugins are kept: `$XDG_CACHE_HOME/sluice` or `~/.cache/sluice`.
+#[expect(clippy::disallowed_methods, reason = "settings are read here")]
+pub(crate) fn cache_dir() -> Option<PathBuf> {
+    let base = std::env::var("XDG_CACHE_HOME").ok().filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let base = base.or_else(|| std::env::var("HOME").ok().map(|home| PathBuf::from(home).join(".cache")));
+    base.map(|base| base.join("sluice").join("compiled"))
+}

@@ -1,0 +1,22 @@
+use std::path::{Path, PathBuf};
+
+use sluice_lakehouse::{Lake, export};
+
+use crate::cli::ExportArgs;
+use crate::progress::count;
+use crate::{Exit, output};
+
+pub(crate) async fn run(lake: &Path, args: ExportArgs) -> anyhow::Result<Exit> {
+    let lake = Lake::open(lake)?;
+    if let Some(payload) = args.what.parts {
+        let folder = args.to.unwrap_or_else(|| PathBuf::from("."));
+        for path in export::parts(&lake, &payload, &folder).await? {
+            output::line(&path.display().to_string())?;
+        }
+    } else if let Some(payload) = args.what.refs {
+        let file = args.to.unwrap_or_else(|| PathBuf::from(format!("{payload}.refs.json")));
+        let chunks = export::refs(&lake, &payload, &file).await?;
+        output::line(&format!("{}: references to {}", file.display(), count(chunks, "chunk")))?;
+    }
+    Ok(Exit::Done)
+}

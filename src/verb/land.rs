@@ -1,0 +1,130 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use sluice_durable::clock;
+use sluice_edge::{Edge, EdgeOptions, Outcome, Plugins, ROUTES_FILE, Routes};
+use sluice_ingest::{Event, Ingest, Report};
+use sluice_lakehouse::{Lake, promote};
+use sluice_plugin_host::{Host, HostOptions};
+use sluice_plugins_bundle::{CHROME_TRACE, ENVI};
+
+use crate::cli::{Format, LandArgs};
+use crate::progress::{Progress, count, short};
+use crate::{Exit, output, settings};
+
+pub(crate) async fn run(lake: &Path, args: LandArgs) -> anyhow::Result<Exit> {
+    let lake = Lake::open(lake)?;
+    land(&lake, args).await
+}
+
+/// edge -> ingest -> gold, in one process. Running it again after a crash finishes what was begun.
+pub(crate) async fn land(lake: &Lake, args: LandArgs) -> anyhow::Result<Exit> {
+    let progress = Arc::new(Progress::new());
+    let ingest = Ingest::new(lake.clone());
+    let format = args.format;
+    let outcomes = flatten(lake, args, ingest.clone(), Arc::clone(&progress)).await?;
+    progress.step("landing");
+    let report = ingest
+        .run(&|event| match event {
+            Event::Batch { batch_id, members } => {
+                progress.step(&format!("batch {}: {}", short(&batch_id), count(members, "payload")));
+            }
+            Event::MemberLanded(payload_id) => progress.step(&format!("landed {}", short(&payload_id))),
+            Event::Committed(table) => progress.step(&format!("committed {table}")),
+        })
+        .await
+        .context("land announced payloads")?;
+    progress.step("bringing gold up to date");
+    let promoted = promote::promote(lake, &|text| progress.step(text)).await.context("bring gold up to date")?;
+    progress.finish();
+    let gold: Vec<Value> = promoted.iter().map(|p| json!({"table": p.table.to_string(), "rows": p.rows})).collect();
+    print_report(&outcomes, &report, gold, format)?;
+    let quarantined = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Rejected(_)));
+    Ok(if quarantined || !report.rejected.is_empty() { Exit::Quarantined } else { Exit::Done })
+}
+
+/// The edge's half runs on a thread of its own: guests never run on the async workers.
+async fn flatten(
+    lake: &Lake,
+    args: LandArgs,
+    ingest: Ingest,
+    progress: Arc<Progress>,
+) -> anyhow::Result<Vec<Outcome>> {
+    let root = lake.root().to_owned();
+    let work = move || -> anyhow::Result<Vec<Outcome>> {
+        let node = settings::host_name();
+        let routes = match &args.routes {
+            Some(file) => {
+                anyhow::ensure!(file.is_file(), "expected routes in `{}`, found no such file", file.display());
+                Routes::load(file, &node)?
+            }
+            None => Routes::load(&root.join(ROUTES_FILE), &node)?,
+        };
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let options = HostOptions {
+            threads: args.threads.unwrap_or(cores).max(1),
+            cache_dir: settings::cache_dir(),
+            ..HostOptions::default()
+        };
+        progress.step("loading plugins");
+        let host = Host::new(options)?;
+        let mut plugins = Plugins::default();
+        plugins.add(&host, ENVI)?;
+        plugins.add(&host, CHROME_TRACE)?;
+        let options =
+            EdgeOptions { root, region: "local".to_owned(), agent_build: env!("CARGO_PKG_VERSION").to_owned() };
+        let edge = Edge::new(options, routes, plugins)?;
+        let now = clock::now_micros();
+        edge.resume(now)?;
+        let is_known = |payload_id| ingest.has_landed(payload_id).unwrap_or(false);
+        Ok(edge.run(&args.paths, now, &is_known, &|event| progress.edge(&event))?)
+    };
+    tokio::task::spawn_blocking(work).await.context("flatten")?
+}
+
+fn print_report(outcomes: &[Outcome], report: &Report, gold: Vec<Value>, format: Format) -> anyhow::Result<()> {
+    let known = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Known { .. })).count();
+    let rejected: Vec<String> = outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            Outcome::Rejected(record) => Some(format!("{}: {}", record.source, record.reason)),
+            _ => None,
+        })
+        .chain(report.rejected.iter().map(|(payload_id, reason)| format!("{payload_id}: {reason}")))
+        .collect();
+    if format == Format::Json {
+        let landed: Vec<Value> = report
+            .landed
+            .iter()
+            .map(|landed| {
+                let rows: serde_json::Map<_, _> =
+                    landed.rows.iter().map(|(table, rows)| (table.to_string(), json!(rows))).collect();
+                json!({"payload_id": landed.payload_id.to_string(), "dataset": landed.dataset, "rows": rows})
+            })
+            .collect();
+        let duplicates = known + report.duplicates.len();
+        let document =
+            json!({"landed": landed, "duplicates": duplicates, "quarantined": rejected, "gold": gold});
+        return output::line(&serde_json::to_string_pretty(&document)?);
+    }
+    for landed in &report.landed {
+        output::line(&format!("landed     {}  {}", short(&landed.payload_id), landed.dataset))?;
+        for (table, rows) in landed.rows.iter().filter(|(_, rows)| **rows > 0) {
+            output::line(&format!("           {rows:>12} rows in {table}"))?;
+        }
+    }
+    for (payload_id, batch_id) in &report.duplicates {
+        let batch = short(batch_id);
+        output::line(&format!("duplicate  {}  belongs to batch {batch}, no row added", short(payload_id)))?;
+    }
+    let mut summary = format!("{} landed", count(report.landed.len(), "payload"));
+    if known + report.duplicates.len() > 0 {
+        summary += &format!(", {} landed before (no row added)", known + report.duplicates.len());
+    }
+    if !rejected.is_empty() {
+        summary += &format!(", {} in quarantine: see `sluice quarantine list`", rejected.len());
+    }
+    output::line(&summary)
+}

@@ -1,0 +1,16 @@
+//! Runs the real program in a lake of its own, and foreign readers over what it wrote.
+//!
+//! The tests use nothing of Sluice but its command line; what rows must be is computed by the Python oracle in
+//! `tests/interop` from the payloads' bytes.
+
+#![expect(clippy::panic, reason = "a test fails by panicking, with everything that a person needs to know")]
+
+mod lake;
+mod python;
+mod samples;
+mod surroundings;
+
+pub use lake::{Lake, Landing};
+pub use python::{check, python};
+pub use samples::{facts, samples};
+pub use surroundings::{interop, program};

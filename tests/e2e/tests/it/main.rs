@@ -1,0 +1,19 @@
+//! One file per property that Sluice promises, each shown over the real program.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, with everything that a person needs to know"
+)]
+
+mod command_line;
+mod crash_points;
+mod cubes;
+mod duplicates;
+mod foreign_readers;
+mod kerchunk;
+mod land_facts;
+mod quarantine;
+mod round_trip;
+mod straggler;
+mod traces;

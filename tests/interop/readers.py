@@ -1,0 +1,66 @@
+"""A lake as others read it: PyIceberg straight from the SQLite catalog, DuckDB from a table's metadata file."""
+
+import json
+import os
+import sqlite3
+import sys
+from urllib.parse import unquote, urlparse
+
+import duckdb
+from pyiceberg.catalog.sql import SqlCatalog
+
+LAYERS = ("bronze", "silver", "gold")
+
+
+def catalog(lake):
+    """The embedded catalog, opened by its documented layout."""
+    path = os.path.join(os.path.abspath(lake), "catalog.db")
+    assert os.path.isfile(path), f"no catalog in {path}"
+    return SqlCatalog("sluice", uri=f"sqlite:///{path}", warehouse=f"file://{os.path.abspath(lake)}/warehouse")
+
+
+def tables(lake):
+    """(namespace, name) of every table, by PyIceberg."""
+    opened = catalog(lake)
+    return sorted(name for layer in LAYERS if opened.namespace_exists(layer) for name in opened.list_tables(layer))
+
+
+def by_pyiceberg(lake, table, columns=("*",), where=None):
+    """An Arrow table."""
+    opened = catalog(lake).load_table(table)
+    scan = opened.scan(selected_fields=tuple(columns)) if where is None else opened.scan(where, tuple(columns))
+    return scan.to_arrow()
+
+
+def metadata_file(lake, table):
+    """Where the catalog says that the table's metadata is, read with plain SQL."""
+    layer, name = table.split(".", 1) if isinstance(table, str) else table
+    with sqlite3.connect(os.path.join(lake, "catalog.db")) as connection:
+        row = connection.execute(
+            "SELECT metadata_location FROM iceberg_tables WHERE table_namespace = ? AND table_name = ?", (layer, name)
+        ).fetchone()
+    assert row, f"the catalog has no table {layer}.{name}"
+    return unquote(urlparse(row[0]).path) if row[0].startswith("file:") else row[0]
+
+
+class Duck:
+    """DuckDB with its Iceberg extension, loaded from wheels: nothing is downloaded."""
+
+    def __init__(self):
+        import duckdb_extensions
+
+        for extension in ("avro", "iceberg"):
+            duckdb_extensions.import_extension(extension)
+        self.connection = duckdb.connect()
+        self.connection.execute("LOAD avro; LOAD iceberg;")
+
+    def scan(self, lake, table):
+        """SQL text of a relation."""
+        return f"iceberg_scan('{metadata_file(lake, table)}')"
+
+    def arrow(self, query):
+        return self.connection.execute(query).to_arrow_table()
+
+
+if __name__ == "__main__":
+    json.dump([".".join(name) for name in tables(sys.argv[1])], sys.stdout)

@@ -1,0 +1,46 @@
+//! `cargo xtask check`: what must hold before a change lands.
+
+use anyhow::Result;
+
+use crate::process::{self, cargo};
+use crate::workspace::Workspace;
+use crate::{bench, dependencies, test, tidy, toolchain};
+
+/// From the quickest question to the slowest, with the tests last: their summary is what a reader of the log looks for.
+pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<()> {
+    toolchain::ensure_wasm_target(workspace)?;
+    workspace.say("format");
+    process::run(cargo(workspace).args(["fmt", "--all", "--check"]))?;
+    rules(workspace)?;
+    test::build(workspace)?;
+    workspace.say("lints");
+    process::run(cargo(workspace).args([
+        "clippy",
+        "--locked",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    workspace.say("documentation");
+    let mut doc = cargo(workspace);
+    doc.args(["doc", "--locked", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
+    process::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    if full {
+        bench::run(workspace, None, true)?;
+    }
+    let arguments: &[String] = if full { &["--".to_owned(), "--include-ignored".to_owned()] } else { &[] };
+    test::execute(workspace, arguments)?;
+    workspace.say("everything holds");
+    Ok(())
+}
+
+/// What needs no build.
+pub(crate) fn rules(workspace: &Workspace) -> Result<()> {
+    workspace.say("rules of the source tree");
+    tidy::check(workspace)?;
+    workspace.say("rules of the dependency tree");
+    dependencies::check(workspace)
+}

@@ -1,0 +1,72 @@
+//! The commands of a developer and of the gate, the same on both sides: `cargo xtask demo | test | check | bench`.
+//!
+//! Each says what it is doing while it does it, installs what it needs below the target folder, and finds it there the
+//! next time.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod bench;
+mod check;
+mod demo;
+mod dependencies;
+mod process;
+mod python;
+mod test;
+mod tidy;
+mod toolchain;
+mod workspace;
+
+use workspace::Workspace;
+
+/// Builds, shows, tests and measures Sluice.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// From nothing to SQL answers: builds, fetches a cube, makes a GPU capture, lands both and asks.
+    Demo,
+    /// Builds and runs all tests, with the foreign readers they need.
+    Test {
+        /// Passed on to `cargo test`, for example a test's name.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Everything that the gate asks: format, rules, lints, docs, tests.
+    Check {
+        /// Also the tests that take long, and a small benchmark.
+        #[arg(long)]
+        full: bool,
+    },
+    /// The part of `check` that takes seconds: rules of the source tree and of the dependency tree.
+    Rules,
+    /// Compares Sluice with its peers, paired in one run.
+    Bench {
+        /// Which one; both where none is named.
+        #[arg(value_enum)]
+        subject: Option<bench::Subject>,
+        /// Payloads of a sixteenth, once: shows that the benchmark works, not what it measures.
+        #[arg(long)]
+        small: bool,
+    },
+    /// Writes down the version and digest of the plugin contract after a deliberate change.
+    Bless,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let workspace = Workspace::locate()?;
+    match arguments.command {
+        Command::Demo => demo::run(&workspace),
+        Command::Test { arguments } => test::run(&workspace, &arguments),
+        Command::Check { full } => check::run(&workspace, full),
+        Command::Rules => check::rules(&workspace),
+        Command::Bench { subject, small } => bench::run(&workspace, subject, small),
+        Command::Bless => tidy::bless(&workspace),
+    }
+}
