@@ -124,18 +124,19 @@ impl Lake {
         }
     }
 
-    /// A snapshot must not name files that are not there.
+    /// A snapshot must not name files that are not there. They were decided upon, so this is nobody's rejection: it
+    /// takes a person to find out who removed them.
     fn check_present(&self, files: &[LandedFile]) -> Result<(), Error> {
         for file in files {
             let path = self.paths().file(&file.path);
             let found = match std::fs::metadata(&path) {
                 Ok(found) if found.len() == file.size => continue,
-                Ok(found) => found.len().to_string(),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => "no file".to_owned(),
+                Ok(found) => format!("{} bytes", found.len()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => "none".to_owned(),
                 Err(error) => return Err(Error::io("look for", &path)(error)),
             };
-            let expected = file.size.to_string();
-            return Err(Error::Mismatch { subject: file.path.clone(), what: "size", expected, found });
+            let (path, size) = (&file.path, file.size);
+            return Err(Error::Invalid(format!("expected landed file `{path}` of {size} bytes, found {found}")));
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! [`Lake::replace_keys`] exchanges all rows of some keys in one snapshot. Both are a compare-and-swap of the table's
 //! metadata, so a reader sees all of an operation or nothing.
 
+pub mod export;
 pub mod ledger;
 pub mod promote;
 

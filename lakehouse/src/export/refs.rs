@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast;
@@ -36,7 +36,7 @@ pub(super) async fn write(lake: &Lake, payload: &LandedPayload, to: &Path) -> Re
     refs.insert("zarr.json".to_owned(), json!(r#"{"zarr_format":3,"node_type":"group","attributes":{}}"#));
     refs.insert(format!("{VARIABLE}/zarr.json"), json!(zarr));
     let mut chunks = 0;
-    for path in lake.data_files(&table).await? {
+    for path in data_files(lake, &table).await? {
         chunks += add_file(&path, payload, &mut refs)?;
     }
     if chunks == 0 {
@@ -45,6 +45,15 @@ pub(super) async fn write(lake: &Lake, payload: &LandedPayload, to: &Path) -> Re
     let document = json!({"version": 1, "refs": refs});
     std::fs::write(to, document.to_string()).map_err(ExportError::io("write", to))?;
     Ok(chunks)
+}
+
+/// The files of the table's current snapshot, by name.
+async fn data_files(lake: &Lake, table: &TableName) -> Result<Vec<PathBuf>, ExportError> {
+    let (_, metadata) = lake.existing(table).await?;
+    let files = lake.live_files(table, &metadata, metadata.current_snapshot()).await?;
+    let mut paths: Vec<PathBuf> = files.iter().map(|entry| lake.paths().resolve(entry.file_path())).collect();
+    paths.sort();
+    Ok(paths)
 }
 
 fn add_file(path: &Path, payload: &LandedPayload, refs: &mut BTreeMap<String, Value>) -> Result<usize, ExportError> {

@@ -144,14 +144,6 @@ impl Model {
     pub(super) fn source_tables<'a>(&'a self, dataset: &'a str) -> impl Iterator<Item = TableName> + 'a {
         self.sources.iter().map(move |source| TableName::new(Layer::Silver, format!("{dataset}_{source}")))
     }
-
-    /// The dataset that a table of this model belongs to.
-    pub(super) fn dataset_of<'a>(&self, table: &'a TableName) -> Option<&'a str> {
-        if table.layer != Layer::Gold {
-            return None;
-        }
-        table.name.strip_suffix(self.name.as_str())?.strip_suffix('_')
-    }
 }
 
 /// Every embedded model, in the order in which they are run.
@@ -229,13 +221,11 @@ mod tests {
     }
 
     #[test]
-    fn a_table_belongs_to_the_model_whose_name_it_ends_with() {
+    fn tables_are_named_after_dataset_and_model() {
         let models = embedded().unwrap();
-        let table = models[3].table("train_a");
-        assert_eq!(table.to_string(), "gold.train_a_straggler");
-        assert_eq!(models[3].dataset_of(&table), Some("train_a"));
-        assert_eq!(models[2].dataset_of(&table), None);
-        assert_eq!(models[3].dataset_of(&TableName::new(Layer::Silver, "a_straggler")), None);
+        assert_eq!(models[3].table("train_a").to_string(), "gold.train_a_straggler");
+        let sources: Vec<_> = models[3].source_tables("train_a").map(|table| table.to_string()).collect();
+        assert_eq!(sources, ["silver.train_a_collective"]);
     }
 
     #[test]

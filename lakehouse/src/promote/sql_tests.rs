@@ -382,9 +382,9 @@ mod index {
         };
         let base = pixels().project(&(0..9).collect::<Vec<_>>()).unwrap();
         let (mut fields, mut arrays) = (base.schema().fields().to_vec(), base.columns().to_vec());
-        for (number, name) in (1..).zip(&names) {
+        for (number, name) in (1_u16..).zip(&names) {
             fields.push(Arc::new(arrow::datatypes::Field::new(name, arrow::datatypes::DataType::Float32, true)));
-            arrays.push(Arc::new(Float32Array::from(vec![f32::from(number as u16); 9])));
+            arrays.push(Arc::new(Float32Array::from(vec![f32::from(number); 9])));
         }
         let wide = RecordBatch::try_new(Arc::new(arrow::datatypes::Schema::new(fields)), arrays).unwrap();
         let model = model("index");

@@ -20,7 +20,7 @@ use crate::Error;
 /// no relation that is not a table of it.
 const INPUT_CATALOG: &str = "promotion";
 const INPUT_SCHEMA: &str = "input";
-pub(super) const PAYLOADS: &str = "promotion.input.payloads";
+const PAYLOADS: &str = "promotion.input.payloads";
 
 /// How many payloads one query reads: bounds the length of its lists, not of its answer.
 const PAYLOADS_PER_STATEMENT: usize = 512;

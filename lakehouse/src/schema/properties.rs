@@ -9,6 +9,10 @@ const NAME_MAPPING: &str = "schema.name-mapping.default";
 const METRICS_DEFAULT: &str = "write.metadata.metrics.default";
 const METRICS_COLUMN: &str = "write.metadata.metrics.column.";
 
+/// Tables with more columns than this count nothing of columns that they have no bounds of: with hundreds of bands the
+/// counts alone would be kilobytes for each file, and nobody asks for them.
+const COUNTED_COLUMNS_MAX: usize = 100;
+
 /// How much of a column's statistics a table's metadata carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MetricsMode {
@@ -22,8 +26,9 @@ pub(crate) enum MetricsMode {
 
 /// The properties of a new table.
 pub(crate) fn create_properties(wanted: &Wanted, schema: &Schema) -> Result<HashMap<String, String>, Error> {
+    let metrics = if wanted.columns.len() > COUNTED_COLUMNS_MAX { "none" } else { "counts" };
     let fixed = [
-        (METRICS_DEFAULT, "counts"),
+        (METRICS_DEFAULT, metrics),
         ("write.format.default", "parquet"),
         ("write.parquet.compression-codec", "zstd"),
         ("write.metadata.previous-versions-max", "100"),

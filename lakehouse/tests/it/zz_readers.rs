@@ -18,3 +18,14 @@ async fn make() {
     let head = fixture.lake.head(&fixture.table).await.unwrap();
     fixture.lake.replace_keys(&fixture.table, "payload_id", &["p2".to_owned()].into(), &[crate::fixture::rows("p2", 7)], &BTreeMap::new(), head).await.unwrap();
 }
+#[tokio::test]
+#[ignore]
+async fn look() {
+    let root = std::env::var_os("LAKE_OUT").unwrap();
+    let lake = sluice_lakehouse::Lake::open(root.as_ref()).unwrap();
+    let q = std::env::var_os("LAKE_Q").unwrap().into_string().unwrap();
+    let t = std::time::Instant::now();
+    let a = lake.sql(&q, None).await.unwrap();
+    println!("{}", a.batches.iter().map(|b| format!("{b:?}").chars().take(1500).collect::<String>()).collect::<String>());
+    println!("{:?}", t.elapsed());
+}

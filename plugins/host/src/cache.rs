@@ -113,7 +113,7 @@ fn read_or_make_key(dir: &Path) -> io::Result<[u8; KEY_BYTES]> {
         read => return read,
     }
     let mut key = [0; KEY_BYTES];
-    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
     let temporary = write_temporary(dir, &[&key])?;
     let linked = fs::hard_link(&temporary, &path);
     fs::remove_file(&temporary)?;
