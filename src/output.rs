@@ -1,12 +1,13 @@
 //! Results on stdout: tables for people, JSON and CSV for machines.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use anyhow::Context;
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::csv::WriterBuilder;
-use arrow::datatypes::SchemaRef;
-use arrow::util::display::FormatOptions;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow::util::pretty::pretty_format_batches_with_options;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Map, Value};
@@ -94,12 +95,33 @@ pub(crate) fn print_batches(schema: &SchemaRef, batches: &[RecordBatch], format:
         Format::Csv => {
             let mut bytes = Vec::new();
             let mut writer = WriterBuilder::new().with_header(true).build(&mut bytes);
-            writer.write(&RecordBatch::new_empty(schema.clone()))?;
-            batches.iter().try_for_each(|batch| writer.write(batch))?;
+            writer.write(&flat(&RecordBatch::new_empty(schema.clone()))?)?;
+            for batch in batches {
+                writer.write(&flat(batch)?)?;
+            }
             drop(writer);
             std::io::stdout().write_all(&bytes).context("write to stdout")
         }
     }
+}
+
+/// Lists and maps as text: CSV has no form for them.
+fn flat(batch: &RecordBatch) -> anyhow::Result<RecordBatch> {
+    let options = FormatOptions::default();
+    let mut columns = Vec::with_capacity(batch.num_columns());
+    let mut fields = Vec::with_capacity(batch.num_columns());
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        if field.data_type().is_nested() {
+            let shown = ArrayFormatter::try_new(column, &options)?;
+            let text = (0..column.len()).map(|row| column.is_valid(row).then(|| shown.value(row).to_string()));
+            columns.push(Arc::new(text.collect::<StringArray>()) as ArrayRef);
+            fields.push(Field::new(field.name(), DataType::Utf8, true));
+        } else {
+            columns.push(Arc::clone(column));
+            fields.push(field.as_ref().clone());
+        }
+    }
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
 /// One line of a result.

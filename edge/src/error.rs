@@ -33,7 +33,7 @@ pub enum Error {
         expected: String,
     },
     /// The plugin needs parts that are not there.
-    #[error("expected {expected}, found no {}", missing.join(", "))]
+    #[error("expected {expected}, found it without {}: land it again when it is whole", missing.join(", "))]
     Incomplete {
         /// What makes the payload whole.
         expected: String,

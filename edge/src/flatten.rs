@@ -14,24 +14,24 @@ use crate::table_file::{Sealed, TableFile};
 
 /// A payload flattened to files that still lie in the work folder.
 #[derive(Debug)]
-pub struct TableFilesOfPayload {
+pub(crate) struct TableFilesOfPayload {
     /// Per table of the plan, the files in the order of splits.
-    pub files: Vec<Vec<Sealed>>,
+    pub(crate) files: Vec<Vec<Sealed>>,
     /// The plugin's balance of rows and its late facts.
-    pub flattened: Flattened,
+    pub(crate) flattened: Flattened,
 }
 
 /// What the files of a payload hold beside the plugin's columns.
 #[derive(Clone, Copy, Debug)]
-pub struct Constants<'a> {
+pub(crate) struct Constants<'a> {
     /// Facts by the name of their column.
-    pub facts: &'a Facts,
+    pub(crate) facts: &'a Facts,
 }
 
 impl Constants<'_> {
     /// The values of a table's constant columns; an unknown fact is left out.
     #[must_use]
-    pub fn of_table(&self, spec: &TableSpec) -> BTreeMap<String, FactValue> {
+    pub(crate) fn of_table(&self, spec: &TableSpec) -> BTreeMap<String, FactValue> {
         spec.constants
             .iter()
             .filter_map(|column| self.facts.get(&column.name).map(|fact| (column.name.clone(), fact.clone())))
@@ -40,7 +40,7 @@ impl Constants<'_> {
 }
 
 /// Runs every split of `plan` over `parts` and writes files into `folder`.
-pub fn flatten(
+pub(crate) fn flatten(
     plugin: &Plugin,
     parts: &[PayloadPart],
     config: &str,

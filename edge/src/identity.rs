@@ -42,7 +42,7 @@ impl Payload {
 }
 
 /// Hashes all parts. `progress` is told the bytes read.
-pub fn measure(parts: &[Part], references: &[Part], progress: &mut dyn FnMut(u64)) -> Result<Payload, Error> {
+pub(crate) fn measure(parts: &[Part], references: &[Part], progress: &mut dyn FnMut(u64)) -> Result<Payload, Error> {
     let mut records = Vec::new();
     let mut opened = Vec::new();
     let mut fingerprints = Vec::new();

@@ -19,7 +19,7 @@ pub struct Announced {
 }
 
 /// Puts a sealed unit into the store below `root` (on a laptop: the lake's own folder).
-pub fn upload(root: &Path, unit: &SpooledUnit, now_micros: i64) -> Result<Announced, Error> {
+pub(crate) fn upload(root: &Path, unit: &SpooledUnit, now_micros: i64) -> Result<Announced, Error> {
     let manifest = &unit.manifest;
     let prefix = LandingPrefix {
         region: unit.announce_region.clone(),

@@ -26,11 +26,17 @@ class Counting(LocalFileSystem):
         return body
 
 
-def open_refs(refs):
+def open_counting(refs):
     files = AsyncFileSystemWrapper(Counting(), asynchronous=True)
-    reference = ReferenceFileSystem(fo=refs, fs={"file": files}, asynchronous=True)
+    # A path without a protocol is a local one.
+    reference = ReferenceFileSystem(fo=refs, fs={"file": files, None: files}, asynchronous=True)
     store = zarr.storage.FsspecStore(reference, read_only=True, path="")
     return xr.open_zarr(store, consolidated=False, zarr_format=3, mask_and_scale=False)
+
+
+def open_as_documented(refs):
+    options = {"consolidated": False, "zarr_format": 3, "storage_options": {"fo": refs}}
+    return xr.open_dataset("reference://", engine="zarr", backend_kwargs=options, mask_and_scale=False)
 
 
 def main():
@@ -46,7 +52,7 @@ def main():
     verdict.true("every chunk is a byte range", ranges and all(len(value) == 3 for value in ranges), ranges[:2])
     _, expected = envi.cube(arguments.header, arguments.image)
 
-    one = open_refs(arguments.refs)
+    one = open_counting(arguments.refs)
     names = [name for name, variable in one.data_vars.items() if set(variable.dims) >= {"line", "sample", "band"}]
     verdict.equal("arrays with line, sample and band", len(names), 1)
     line, sample = expected.shape[0] // 2, expected.shape[1] // 3
@@ -55,10 +61,12 @@ def main():
     of_one = Counting.read
     verdict.true("one pixel's spectrum", np.array_equal(pixel, expected[line, sample]), pixel[:5])
 
-    everything = open_refs(arguments.refs)[names[0]].transpose("line", "sample", "band")
-    verdict.equal("type", everything.dtype.newbyteorder("="), expected.dtype)
     Counting.read = 0
-    verdict.true("all values", np.array_equal(everything.values, expected, equal_nan=expected.dtype.kind == "f"))
+    for way, opened in (("counted", open_counting), ("documented", open_as_documented)):
+        everything = opened(arguments.refs)[names[0]].transpose("line", "sample", "band")
+        verdict.equal(f"{way}: type", everything.dtype.newbyteorder("="), expected.dtype)
+        same = np.array_equal(everything.values, expected, equal_nan=expected.dtype.kind == "f")
+        verdict.true(f"{way}: all values", same)
     verdict.more = {"bytes_of_one_pixel": of_one, "bytes_of_all": Counting.read}
     verdict.print()
 

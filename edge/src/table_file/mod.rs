@@ -22,20 +22,20 @@ use sluice_plugin_host::arrow_type;
 
 /// A finished file that has not been moved to its name yet.
 #[derive(Debug)]
-pub struct Sealed {
+pub(crate) struct Sealed {
     /// Where it was written.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// In bytes.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Of its bytes.
     pub blake3: Digest,
     /// Rows in it.
-    pub rows: u64,
+    pub(crate) rows: u64,
 }
 
 /// Writes one table file.
 #[derive(Debug)]
-pub struct TableFile {
+pub(crate) struct TableFile {
     writer: ArrowWriter<HashingFile>,
     schema: SchemaRef,
     constants: Vec<ArrayRef>,
@@ -46,7 +46,7 @@ pub struct TableFile {
 
 impl TableFile {
     /// Starts a file. `first` is its first batch: what is in it decides where a dictionary pays.
-    pub fn create(
+    pub(crate) fn create(
         path: &Path,
         spec: &TableSpec,
         facts: &BTreeMap<String, FactValue>,
@@ -68,7 +68,7 @@ impl TableFile {
     }
 
     /// Appends the plugin's columns, with the constants before them.
-    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
         let rows = batch.num_rows();
         let mut columns = Vec::with_capacity(self.schema.fields().len());
         for constant in &self.constants {
@@ -84,7 +84,7 @@ impl TableFile {
     }
 
     /// Writes the footer and makes the file durable.
-    pub fn seal(self) -> Result<Sealed, ParquetError> {
+    pub(crate) fn seal(self) -> Result<Sealed, ParquetError> {
         let hashing = self.writer.into_inner()?;
         let (size, blake3) = hashing.finish()?;
         Ok(Sealed { path: self.path, size, blake3, rows: self.rows })

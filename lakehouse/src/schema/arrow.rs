@@ -31,6 +31,29 @@ pub(crate) fn arrow_schema(schema: &Schema) -> Result<SchemaRef, Error> {
     Ok(Arc::new(ArrowSchema::new(fields)))
 }
 
+/// The same for queries: nested fields without metadata, as DataFusion's own functions build them; lists that differ in
+/// metadata alone do not concatenate.
+pub(crate) fn query_schema(schema: &ArrowSchema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| {
+        let plain = without_metadata(field.data_type());
+        field.as_ref().clone().with_data_type(plain)
+    });
+    Arc::new(ArrowSchema::new(fields.collect::<Vec<_>>()))
+}
+
+fn without_metadata(data_type: &DataType) -> DataType {
+    let plain = |field: &Field| {
+        let data_type = without_metadata(field.data_type());
+        Arc::new(Field::new(field.name(), data_type, field.is_nullable()))
+    };
+    match data_type {
+        DataType::List(element) => DataType::List(plain(element)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(|field| plain(field)).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(plain(entries), *sorted),
+        other => other.clone(),
+    }
+}
+
 /// Splits `doc [unit=nm]` into its doc and its unit.
 pub(crate) fn split_unit(full_doc: &str) -> (&str, Option<&str>) {
     let split = full_doc.strip_suffix(']').and_then(|rest| rest.rsplit_once("[unit="));

@@ -12,15 +12,18 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use iceberg::spec::{ManifestEntryRef, SchemaRef as IcebergSchemaRef, SnapshotRef, TableMetadataRef};
 use object_store::ObjectMeta;
 use object_store::path::Path as StorePath;
 use sluice_api::TableName;
 
 use super::prune::{Pruner, file_statistics};
-use crate::schema::arrow_schema;
+use crate::schema::{arrow_schema, query_schema};
 use crate::{Error, Lake};
 
 /// A table at one snapshot. Iceberg's metadata decides which files are read, DataFusion's Parquet source how.
@@ -31,6 +34,9 @@ pub(super) struct LakeTable {
     metadata: TableMetadataRef,
     snapshot: Option<SnapshotRef>,
     iceberg_schema: IcebergSchemaRef,
+    /// As its files have it.
+    file_schema: SchemaRef,
+    /// As queries see it.
     schema: SchemaRef,
 }
 
@@ -50,8 +56,9 @@ impl LakeTable {
             }
             _ => metadata.current_schema().clone(),
         };
-        let schema = arrow_schema(&iceberg_schema)?;
-        Ok(Self { lake: lake.clone(), table, metadata, snapshot, iceberg_schema, schema })
+        let file_schema = arrow_schema(&iceberg_schema)?;
+        let schema = query_schema(&file_schema);
+        Ok(Self { lake: lake.clone(), table, metadata, snapshot, iceberg_schema, file_schema, schema })
     }
 
     fn partitioned_file(&self, entry: &ManifestEntryRef, statistics: Statistics) -> Result<PartitionedFile> {
@@ -111,7 +118,7 @@ impl TableProvider for LakeTable {
             files.push(self.partitioned_file(entry, statistics)?);
         }
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
-        let mut source = ParquetSource::new(Arc::clone(&self.schema))
+        let mut source = ParquetSource::new(Arc::clone(&self.file_schema))
             .with_table_parquet_options(state.default_table_options().parquet);
         source = source.with_pushdown_filters(true).with_enable_page_index(true);
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
@@ -120,6 +127,22 @@ impl TableProvider for LakeTable {
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .build();
-        Ok(DataSourceExec::from_data_source(config))
+        as_seen(DataSourceExec::from_data_source(config), &project_schema(&self.schema, projection)?)
     }
+}
+
+/// Nested columns become what the table's schema says, where the files' have field ids within.
+fn as_seen(scan: Arc<dyn ExecutionPlan>, seen: &SchemaRef) -> Result<Arc<dyn ExecutionPlan>> {
+    if !seen.fields().iter().any(|field| field.data_type().is_nested()) {
+        return Ok(scan);
+    }
+    let columns = seen.fields().iter().enumerate().map(|(index, field)| {
+        let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), index));
+        let expr = match field.data_type() {
+            nested if nested.is_nested() => Arc::new(CastExpr::new(column, nested.clone(), None)),
+            _ => column,
+        };
+        ProjectionExpr { expr, alias: field.name().clone() }
+    });
+    Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), scan)?))
 }

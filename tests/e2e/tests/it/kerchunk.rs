@@ -22,10 +22,15 @@ fn check_references(file: &Path, files: &CubeFiles) {
     assert!(read * 2 < stored, "one pixel took {read} of {stored} bytes");
 }
 
+/// Floats once: they take twice the time.
+fn types(interleave: Interleave) -> &'static [DataType] {
+    if interleave == Interleave::Bil { &[DataType::Uint16, DataType::Float32] } else { &[DataType::Uint16] }
+}
+
 #[test]
 fn xarray_reads_the_sensors_own_numbers_and_again_after_the_lake_was_moved() {
     for interleave in Interleave::ALL {
-        for data_type in [DataType::Uint16, DataType::Float32] {
+        for &data_type in types(interleave) {
             let mut lake = Lake::with_routes(ROUTES);
             // Several chunks: noise does not compress, and a chunk holds at most 4 MiB.
             let spec = CubeSpec { lines: 300, samples: 200, bands: 100, interleave, data_type, ..CubeSpec::default() };
