@@ -201,8 +201,8 @@ mod tests {
         }
         let found = find(&[dir.path().to_owned()]);
         let names: Vec<_> = found.payloads.iter().map(|p| (lower_name(&p.anchor), p.parts.len())).collect();
-        let expected =
-            [("a.hdr", 2), ("b.dat.hdr", 2), ("c.hdr", 1), ("empty.json", 1), ("t.json", 1)].map(|(n, c)| (n.to_owned(), c));
+        let expected = [("a.hdr", 2), ("b.dat.hdr", 2), ("c.hdr", 1), ("empty.json", 1), ("t.json", 1)]
+            .map(|(n, c)| (n.to_owned(), c));
         assert_eq!(names, expected);
         let ignored: Vec<_> = found.ignored.iter().map(|p| lower_name(p)).collect();
         assert_eq!(ignored, ["notes.txt", "other.json"]);

@@ -107,9 +107,10 @@ impl Routes {
     /// Whether some route uses this file as a reference: then it is not a payload.
     #[must_use]
     pub fn is_reference(&self, path: &Path) -> bool {
-        self.routes.iter().flat_map(|route| &route.references).any(|(_, reference)| {
-            matches!((reference.canonicalize(), path.canonicalize()), (Ok(a), Ok(b)) if a == b)
-        })
+        self.routes
+            .iter()
+            .flat_map(|route| &route.references)
+            .any(|(_, reference)| matches!((reference.canonicalize(), path.canonicalize()), (Ok(a), Ok(b)) if a == b))
     }
 }
 

@@ -38,8 +38,8 @@ impl Arrival {
 
     /// The candidate that this announcement makes.
     pub fn read(self, body: &[u8]) -> Result<(Candidate, PayloadManifest), Error> {
-        let manifest = PayloadManifest::from_json(body)
-            .map_err(|source| Error::Manifest { key: self.key.clone(), source })?;
+        let manifest =
+            PayloadManifest::from_json(body).map_err(|source| Error::Manifest { key: self.key.clone(), source })?;
         if (manifest.payload_id, manifest.stage) != (self.payload_id, self.stage) {
             return Err(Error::Key(self.key));
         }

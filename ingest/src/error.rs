@@ -88,9 +88,11 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Key(_) | Self::Manifest { .. } | Self::Object { .. } | Self::Digest { .. } | Self::Quantity { .. } => {
-                Class::Rejected
-            }
+            Self::Key(_)
+            | Self::Manifest { .. }
+            | Self::Object { .. }
+            | Self::Digest { .. }
+            | Self::Quantity { .. } => Class::Rejected,
             Self::Io { .. } => Class::Transient,
             Self::Record { .. } | Self::Rows(_) => Class::Fatal,
             Self::Lake { source, .. } => source.class(),

@@ -93,5 +93,9 @@ fn verify(root: &Path, file: &TableFileRecord) -> Result<(), Error> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(opened).map_err(failed)?;
     let found = hasher.finalize().into();
-    if found == file.blake3 { Ok(()) } else { Err(Error::Digest { key: file.key.clone(), expected: file.blake3, found }) }
+    if found == file.blake3 {
+        Ok(())
+    } else {
+        Err(Error::Digest { key: file.key.clone(), expected: file.blake3, found })
+    }
 }

@@ -84,9 +84,9 @@ pub(crate) fn rows(batch_id: BatchId, members: &[(Member, PayloadManifest)]) -> 
         Arc::new(values.collect::<Int64Array>())
     };
     let json = |value: serde_json::Result<String>| value.expect("records have only string keys");
-    let acquired = members.iter().map(|(_, m)| {
-        ["acquired_at", "captured_at"].iter().find_map(|name| m.facts.get(*name)?.as_timestamp())
-    });
+    let acquired = members
+        .iter()
+        .map(|(_, m)| ["acquired_at", "captured_at"].iter().find_map(|name| m.facts.get(*name)?.as_timestamp()));
     let provenance = |get: fn(&PayloadManifest) -> String| text(&move |_, m| Some(get(m)));
     let columns: Vec<ArrayRef> = vec![
         text(&|_, m| Some(m.payload_id.to_string())),
@@ -147,8 +147,8 @@ fn kind_of(manifest: &PayloadManifest) -> String {
 fn facts_column(members: &[(Member, PayloadManifest)]) -> ArrayRef {
     let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
     let value_field = Arc::new(Field::new("value", DataType::Utf8, true));
-    let mut builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())
-        .with_values_field(value_field);
+    let mut builder =
+        MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new()).with_values_field(value_field);
     for (_, manifest) in members {
         for (name, value) in &manifest.facts {
             builder.keys().append_value(name);

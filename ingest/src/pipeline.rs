@@ -284,8 +284,7 @@ impl Ingest {
         if !visible.is_empty() {
             let rows = payloads::rows(batch_id, &visible)?;
             let table = payloads::table();
-            let appended =
-                self.lake.append_rows(&table, batch_id, result.payloads_head, rows, &BTreeMap::new()).await;
+            let appended = self.lake.append_rows(&table, batch_id, result.payloads_head, rows, &BTreeMap::new()).await;
             appended.map_err(Error::lake("commit `bronze.payloads`"))?;
             on_event(Event::Committed(&table));
         }

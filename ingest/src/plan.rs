@@ -51,8 +51,7 @@ pub(crate) fn create<T: Serialize + DeserializeOwned + Clone>(
 /// Reads a record.
 pub(crate) fn read<T: DeserializeOwned>(ledger: &Ledger, key: &str) -> Result<Option<T>, Error> {
     let body = ledger.read(key).map_err(Error::lake(format!("read ledger record `{key}`")))?;
-    body.map(|body| serde_json::from_slice(&body)).transpose().map_err(|source| Error::Record {
-        key: key.to_owned(),
-        source,
-    })
+    body.map(|body| serde_json::from_slice(&body))
+        .transpose()
+        .map_err(|source| Error::Record { key: key.to_owned(), source })
 }

@@ -17,7 +17,8 @@ fn main() {
     let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("set by cargo"));
     let out = PathBuf::from(env::var("OUT_DIR").expect("set by cargo"));
     let root = here.join("../..").canonicalize().expect("the workspace is two folders up");
-    for watched in ["plugins/wit", "plugins/sdk", "plugins/envi", "plugins/chrome-trace", "plugins/hostile", "Cargo.lock"]
+    for watched in
+        ["plugins/wit", "plugins/sdk", "plugins/envi", "plugins/chrome-trace", "plugins/hostile", "Cargo.lock"]
     {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
@@ -31,7 +32,8 @@ fn main() {
 }
 
 fn build(root: &Path, target_dir: &Path) {
-    let home = env::var("CARGO_HOME").or_else(|_| env::var("HOME").map(|home| format!("{home}/.cargo"))).unwrap_or_default();
+    let home =
+        env::var("CARGO_HOME").or_else(|_| env::var("HOME").map(|home| format!("{home}/.cargo"))).unwrap_or_default();
     // The same sources give the same component, wherever they lie: a plugin is known by its digest.
     let flags = [
         "-Ctarget-feature=+simd128,+bulk-memory".to_owned(),
@@ -47,8 +49,5 @@ fn build(root: &Path, target_dir: &Path) {
         cargo.args(["--package", package]);
     }
     let status = cargo.status().expect("cargo runs");
-    assert!(
-        status.success(),
-        "the guests did not build; if the target is missing: rustup target add {TARGET}"
-    );
+    assert!(status.success(), "the guests did not build; if the target is missing: rustup target add {TARGET}");
 }

@@ -20,12 +20,16 @@ const QUESTIONS: [Question; 4] = [
     Question {
         title: "NDVI by crop, from the cube and its map of classes",
         note: "The scene holds radiance-like counts, not reflectance: compare classes with each other, not with a book.",
-        sql: "SELECT l.name AS crop, count(*) AS pixels, round(avg(i.mean), 3) AS ndvi
+        sql: "WITH legend AS (
+  SELECT payload_id, replace(trim(BOTH '[]' FROM facts['classes']), '\"', '') AS names
+  FROM bronze.payloads WHERE dataset = 'indian_pines_class'
+)
+SELECT trim(split_part(l.names, ',', CAST(c.b001 AS BIGINT) + 1)) AS crop, count(*) AS pixels, round(avg(i.mean), 3) AS ndvi
 FROM gold.indian_pines_index i
-JOIN silver.indian_pines_class_pixels c ON c.line = i.cell_line AND c.sample = i.cell_sample
-JOIN silver.indian_pines_class_legend l ON l.class = CAST(c.b001 AS INT) AND l.payload_id = c.payload_id
-WHERE i.index = 'ndvi' AND l.class > 0
-GROUP BY l.name ORDER BY ndvi DESC",
+JOIN silver.indian_pines_class_pixels c ON c.line = i.line_first AND c.sample = i.sample_first
+JOIN legend l ON l.payload_id = c.payload_id
+WHERE i.index = 'ndvi' AND c.b001 > 0
+GROUP BY 1 ORDER BY ndvi DESC",
     },
     Question {
         title: "Which rank makes the others wait?",
@@ -37,7 +41,7 @@ FROM gold.traces_straggler",
     Question {
         title: "The collectives with the longest wait",
         note: "delay: last start minus second-last start.",
-        sql: "SELECT coll, match_by, n_ranks, last_rank, round(delay_ns / 1e3, 1) AS delay_us, round(busbw / 1e9, 2) AS busbw_gb_s
+        sql: "SELECT coll, match_by, ranks_landed, last_rank, round(delay_ns / 1e3, 1) AS delay_us, round(busbw / 1e9, 2) AS busbw_gb_s
 FROM gold.traces_collective ORDER BY delay_ns DESC LIMIT 5",
     },
     Question {

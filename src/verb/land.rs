@@ -46,12 +46,7 @@ pub(crate) async fn land(lake: &Lake, args: LandArgs) -> anyhow::Result<Exit> {
 }
 
 /// The edge's half runs on a thread of its own: guests never run on the async workers.
-async fn flatten(
-    lake: &Lake,
-    args: LandArgs,
-    ingest: Ingest,
-    progress: Arc<Progress>,
-) -> anyhow::Result<Vec<Outcome>> {
+async fn flatten(lake: &Lake, args: LandArgs, ingest: Ingest, progress: Arc<Progress>) -> anyhow::Result<Vec<Outcome>> {
     let root = lake.root().to_owned();
     let work = move || -> anyhow::Result<Vec<Outcome>> {
         let node = settings::host_name();
@@ -105,8 +100,7 @@ fn print_report(outcomes: &[Outcome], report: &Report, gold: Vec<Value>, format:
             })
             .collect();
         let duplicates = known + report.duplicates.len();
-        let document =
-            json!({"landed": landed, "duplicates": duplicates, "quarantined": rejected, "gold": gold});
+        let document = json!({"landed": landed, "duplicates": duplicates, "quarantined": rejected, "gold": gold});
         return output::line(&serde_json::to_string_pretty(&document)?);
     }
     for landed in &report.landed {

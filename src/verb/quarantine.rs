@@ -4,9 +4,9 @@ use serde_json::json;
 use sluice_ingest::list_quarantine;
 use sluice_lakehouse::Lake;
 
+use crate::Exit;
 use crate::cli::{Format, QuarantineAction};
 use crate::output::{self, Listing};
-use crate::Exit;
 
 pub(crate) fn run(lake: &Path, action: &QuarantineAction) -> anyhow::Result<Exit> {
     let QuarantineAction::List { format } = action;

@@ -12,9 +12,13 @@ pub(crate) fn cargo(workspace: &Workspace) -> Command {
     let cargo = crate::workspace::setting("CARGO").unwrap_or_else(|| "cargo".to_owned());
     let mut command = Command::new(cargo);
     command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
-    // Set for this package by `cargo run`; a build script that looked at them would build again for nothing.
-    for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_NAME", "CARGO_PKG_VERSION", "OUT_DIR"] {
-        command.env_remove(name);
+    // Set for this package by `cargo run`; a build script that looks at them would build half the tree again whenever
+    // somebody calls cargo by hand in between.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "OUT_DIR" {
+            command.env_remove(&name);
+        }
     }
     command
 }

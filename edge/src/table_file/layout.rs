@@ -85,7 +85,11 @@ pub(super) fn properties(spec: &TableSpec, first: &RecordBatch, cut: &RowGroupRu
     builder.build()
 }
 
-fn column_properties(builder: WriterPropertiesBuilder, column: &ColumnSpec, first: &dyn Array) -> WriterPropertiesBuilder {
+fn column_properties(
+    builder: WriterPropertiesBuilder,
+    column: &ColumnSpec,
+    first: &dyn Array,
+) -> WriterPropertiesBuilder {
     let path = ColumnPath::from(column.name.as_str());
     match resolve(column, first) {
         Encoding::Chunk => builder
@@ -118,7 +122,9 @@ fn resolve(column: &ColumnSpec, first: &dyn Array) -> Encoding {
         return column.encoding;
     }
     match column.column_type {
-        ColumnType::Float32 if repeats(first.as_primitive::<Float32Type>().values().iter().map(|v| u64::from(v.to_bits()))) => {
+        ColumnType::Float32
+            if repeats(first.as_primitive::<Float32Type>().values().iter().map(|v| u64::from(v.to_bits()))) =>
+        {
             Encoding::Dictionary
         }
         ColumnType::Float64 if repeats(first.as_primitive::<Float64Type>().values().iter().map(|v| v.to_bits())) => {

@@ -102,7 +102,10 @@ fn constant_of(column: &ColumnSpec, fact: Option<&FactValue>) -> Result<ArrayRef
         if column.nullable {
             return Ok(new_null_array(&data_type, 1));
         }
-        return Err(ParquetError::General(format!("expected the fact `{}` of a required column, found none", column.name)));
+        return Err(ParquetError::General(format!(
+            "expected the fact `{}` of a required column, found none",
+            column.name
+        )));
     };
     let wrong = || {
         let expected = column.column_type;
@@ -116,7 +119,9 @@ fn constant_of(column: &ColumnSpec, fact: Option<&FactValue>) -> Result<ArrayRef
         (ColumnType::TimestampMicros, FactValue::Timestamp(micros)) => {
             Arc::new(TimestampMicrosecondArray::from(vec![*micros]))
         }
-        (ColumnType::Int64 | ColumnType::Uint32, FactValue::Integer(number)) => Arc::new(Int64Array::from(vec![*number])),
+        (ColumnType::Int64 | ColumnType::Uint32, FactValue::Integer(number)) => {
+            Arc::new(Int64Array::from(vec![*number]))
+        }
         (
             ColumnType::Int8 | ColumnType::Int16 | ColumnType::Int32 | ColumnType::Uint8 | ColumnType::Uint16,
             FactValue::Integer(number),

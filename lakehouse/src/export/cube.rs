@@ -83,13 +83,17 @@ impl Image<'_> {
 
     fn place_chunk(&self, index: [u64; 3], compressed: &[u8]) -> Result<(), ExportError> {
         let expected = self.array.chunk_bytes();
-        let capacity = usize::try_from(expected).map_err(|_| ExportError::damaged("a chunk that fits in memory", expected))?;
+        let capacity =
+            usize::try_from(expected).map_err(|_| ExportError::damaged("a chunk that fits in memory", expected))?;
         let bytes = zstd::bulk::decompress(compressed, capacity)
             .map_err(|error| ExportError::damaged("a chunk compressed with zstd", error))?;
         if bytes.len() as u64 != expected {
             return Err(ExportError::damaged("a chunk of the array's chunk size", bytes.len()));
         }
-        let runs = self.array.runs(index).ok_or_else(|| ExportError::damaged("a chunk within the array", format!("{index:?}")))?;
+        let runs = self
+            .array
+            .runs(index)
+            .ok_or_else(|| ExportError::damaged("a chunk within the array", format!("{index:?}")))?;
         for run in runs {
             let [from, length] = [run.chunk_offset, run.length].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
             let slice = &bytes[from..from + length];

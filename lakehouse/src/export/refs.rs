@@ -16,10 +16,10 @@ use parquet::file::metadata::PageIndexPolicy;
 use serde_json::{Value, json};
 use sluice_api::{Layer, TableName};
 
+use super::ExportError;
 use super::cube::array_of;
 use super::page_header;
 use super::payload::LandedPayload;
-use super::ExportError;
 use crate::Lake;
 
 const VARIABLE: &str = "image";

@@ -21,8 +21,8 @@ async fn list_with_deletes(table: &Table) -> String {
     let uri = |name: &str| format!("{}/metadata/{name}", metadata.location());
     let output = table.file_io().new_output(uri("deletes.avro")).unwrap();
     let spec = metadata.default_partition_spec().as_ref().clone();
-    let mut writer =
-        ManifestWriterBuilder::new(output, Some(SNAPSHOT_ID), metadata.current_schema().clone(), spec).build_v2_deletes();
+    let mut writer = ManifestWriterBuilder::new(output, Some(SNAPSHOT_ID), metadata.current_schema().clone(), spec)
+        .build_v2_deletes();
     let deletes = DataFileBuilder::default()
         .content(DataContentType::PositionDeletes)
         .file_path(uri("deletes.parquet"))
@@ -80,7 +80,6 @@ async fn delete_files_are_refused_by_name_and_never_ignored() {
     assert!(matches!(error, Error::Unsupported { feature: "delete files", .. }), "{error:?}");
     let landed = fixture.land(batch("p2"), "p2", 5).await;
     let head = fixture.lake.head(&fixture.table).await.unwrap();
-    let error =
-        fixture.lake.append(&fixture.table, batch("p2"), head, &[landed], &BTreeMap::new()).await.unwrap_err();
+    let error = fixture.lake.append(&fixture.table, batch("p2"), head, &[landed], &BTreeMap::new()).await.unwrap_err();
     assert_eq!(error.class(), Class::Fatal);
 }

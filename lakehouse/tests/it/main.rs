@@ -9,4 +9,3 @@ mod moved;
 mod promote;
 mod replace;
 mod sql;
-mod zz_readers;

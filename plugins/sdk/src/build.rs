@@ -1,10 +1,10 @@
 //! Constructors for the contract's records.
 
+use crate::ByteRange;
 use crate::{
     Batch, Column, ColumnSpec, ColumnType, Description, Encoding, Fact, FactValue, Incomplete, Layer, PartitionField,
     PartitionTransform, PlanOutcome, Ready, Split, TableSpec, Values, VarLen,
 };
-use crate::ByteRange;
 
 impl Description {
     /// A plugin of this name and version that recognises nothing yet.

@@ -64,11 +64,7 @@ mod host;
 pub mod testing;
 
 /// The bindings that `wit-bindgen` makes from `plugins/wit`.
-#[expect(
-    missing_docs,
-    clippy::undocumented_unsafe_blocks,
-    reason = "generated code"
-)]
+#[expect(missing_docs, clippy::undocumented_unsafe_blocks, reason = "generated code")]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../wit",
@@ -85,9 +81,9 @@ pub use bindings::sluice::plugin::types::{
     Layer, ListFloat32Values, ListInt64Values, MapUtf8Values, Part, PartitionField, PartitionTransform, PlanOutcome,
     PlanRequest, ReadError, Ready, RejectedRows, Split, Summary, TableSpec, Values, VarLen,
 };
-pub use host::{ByteStream, Host, Level, read_error_text};
 #[doc(hidden)]
 pub use host::GuestHost;
+pub use host::{ByteStream, Host, Level, read_error_text};
 
 /// Everything that a plugin needs.
 pub mod prelude {
@@ -172,7 +168,7 @@ macro_rules! export {
                 }
             }
 
-            ::sluice_plugin_sdk::bindings::export_bindings!(Exported with_types_in ::sluice_plugin_sdk::bindings);
+    ::sluice_plugin_sdk::bindings::export_bindings!(Exported with_types_in ::sluice_plugin_sdk::bindings);
         };
     };
 }
