@@ -86,6 +86,9 @@ pub(crate) struct LandArgs {
     /// Threads that flatten; all cores where absent.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// Leave gold as it is; the next `land` without this brings it up to date.
+    #[arg(long)]
+    pub(crate) skip_gold: bool,
     /// How the report is printed.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

@@ -12,6 +12,11 @@ use clap::Parser;
 
 use crate::cli::{Cli, Verb};
 
+/// Columns are megabytes that come and go many times a second; the system's allocator gives them back to the kernel and
+/// faults them in again each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the process says by its exit code; clap itself ends with 2 on wrong usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {

@@ -162,6 +162,6 @@ pub(crate) async fn back_off(attempt: u32) {
     const STEP_MS: u64 = 5;
     const LONGEST_MS: u64 = 500;
     let ceiling = (STEP_MS << attempt.min(16)).min(LONGEST_MS);
-    let random = u64::from(uuid::Uuid::new_v4().as_u128() as u32);
+    let random = uuid::Uuid::new_v4().as_u64_pair().1;
     tokio::time::sleep(Duration::from_millis(ceiling / 2 + random % (ceiling / 2 + 1))).await;
 }

@@ -36,9 +36,8 @@ fn collective_table(kernels: &[Kernel]) -> RecordBatch {
     let text = |value: fn(&Kernel) -> Option<&str>| -> ArrayRef {
         Arc::new(kernels.iter().map(|kernel| value(kernel)).collect::<StringArray>())
     };
-    let long = |value: fn(&Kernel) -> Option<i64>| -> ArrayRef {
-        Arc::new(kernels.iter().map(|kernel| value(kernel)).collect::<Int64Array>())
-    };
+    let long =
+        |value: fn(&Kernel) -> Option<i64>| -> ArrayRef { Arc::new(kernels.iter().map(value).collect::<Int64Array>()) };
     let ranks = kernels.iter().map(|kernel| kernel.group_ranks.clone().map(|ranks| ranks.into_iter().map(Some)));
     let captured_at: TimestampMicrosecondArray = kernels.iter().map(|_| Some(1_000_000)).collect();
     RecordBatch::try_from_iter_with_nullable([

@@ -9,8 +9,9 @@ use crate::fixture::{Fixture, batch};
 async fn the_same_batch_twice_is_one_snapshot() {
     let fixture = Fixture::new().await;
     let landed = fixture.land(batch("b"), "p1", 10).await;
-    let append =
-        async || fixture.lake.append(&fixture.table, batch("b"), None, &[landed.clone()], &BTreeMap::new()).await;
+    let append = async || {
+        fixture.lake.append(&fixture.table, batch("b"), None, std::slice::from_ref(&landed), &BTreeMap::new()).await
+    };
     let first = append().await.unwrap();
     assert!(matches!(first, Appended::Committed { .. }));
     fixture.add("p2", 5).await;
@@ -27,8 +28,9 @@ async fn the_same_batch_twice_is_one_snapshot() {
 async fn a_batch_is_found_by_its_files_when_history_is_gone() {
     let fixture = Fixture::new().await;
     let landed = fixture.land(batch("b"), "p1", 10).await;
-    let append =
-        async |head| fixture.lake.append(&fixture.table, batch("b"), head, &[landed.clone()], &BTreeMap::new()).await;
+    let append = async |head| {
+        fixture.lake.append(&fixture.table, batch("b"), head, std::slice::from_ref(&landed), &BTreeMap::new()).await
+    };
     let first = append(None).await.unwrap();
     // A head that is no ancestor, as after someone else's expiry.
     let again = append(Some(42)).await.unwrap();

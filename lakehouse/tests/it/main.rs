@@ -1,4 +1,5 @@
 //! The lakehouse from outside: files are landed, appended, replaced and asked for, as ingest and people do.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 mod append;
 mod evolve;

@@ -132,8 +132,11 @@ async fn land_rank(lake: &Lake, landing: Landing, kernels: &[(i64, i64)]) {
     add(lake, &table(Layer::Bronze, "payloads"), payload_row(landing)).await;
 }
 
+/// Start and duration of two collectives.
+type Collectives = [(i64, i64); 2];
+
 /// Rank 2 comes last in the first collective by 30 ns, rank 1 in the second by 4.
-const RANKS: [(&str, i32, [(i64, i64); 2]); 3] =
+const RANKS: [(&str, i32, Collectives); 3] =
     [("a", 0, [(100, 50), (200, 40)]), ("b", 1, [(110, 40), (220, 20)]), ("c", 2, [(140, 10), (216, 24)])];
 
 async fn land_ranks(lake: &Lake, order: &[usize], promote_each: bool) {

@@ -57,7 +57,11 @@ async fn files_that_cannot_match_are_not_read() {
     // A file that is gone fails whoever reads it.
     let landed = fixture.land(batch("gone"), "gone", 10).await;
     let head = fixture.lake.head(&fixture.table).await.unwrap();
-    fixture.lake.append(&fixture.table, batch("gone"), head, &[landed.clone()], &BTreeMap::new()).await.unwrap();
+    fixture
+        .lake
+        .append(&fixture.table, batch("gone"), head, std::slice::from_ref(&landed), &BTreeMap::new())
+        .await
+        .unwrap();
     std::fs::remove_file(fixture.root().join(&landed.path)).unwrap();
     let query = "select count(*) from field_pixel where line = 3 and payload_id";
     assert_eq!(fixture.number(&format!("{query} = 'p2'")).await, 1);

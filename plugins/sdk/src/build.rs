@@ -119,7 +119,6 @@ impl TableSpec {
 impl PlanOutcome {
     /// A plan without tables and splits yet.
     #[must_use]
-    #[expect(clippy::new_ret_no_self, reason = "the start of a builder")]
     pub fn ready() -> Ready {
         Ready { facts: vec![], tables: vec![], splits: vec![], shared: vec![], warnings: vec![] }
     }

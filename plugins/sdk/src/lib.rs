@@ -64,7 +64,7 @@ mod host;
 pub mod testing;
 
 /// The bindings that `wit-bindgen` makes from `plugins/wit`.
-#[expect(missing_docs, clippy::undocumented_unsafe_blocks, reason = "generated code")]
+#[expect(missing_docs, reason = "generated code")]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../wit",
