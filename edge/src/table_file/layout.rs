@@ -1,8 +1,6 @@
 //! How columns lie in the file: encodings, pages and row groups. The rules depend on the table and its rows alone,
 //! never on memory pressure or the number of cores.
 
-use std::collections::HashSet;
-
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use parquet::basic::{Compression, Encoding as ParquetEncoding, ZstdLevel};
@@ -12,11 +10,11 @@ use sluice_api::{ColumnSpec, ColumnType, Encoding, TableSpec};
 
 /// Raw bytes of a row group: small enough that a wide table passes through little memory, large enough that a query of
 /// a few columns reads pages worth their request.
-const ROW_GROUP_BYTES: usize = 24 << 20;
+const ROW_GROUP_BYTES: usize = 12 << 20;
 const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
 const ROW_GROUP_ROWS_MIN: usize = 1024;
 /// Rows of the first batch that are looked at for repeated values.
-const SAMPLE_ROWS: usize = 8192;
+const SAMPLE_ROWS: usize = 1024;
 /// A dictionary pays where at most one value in so many is new.
 const DICTIONARY_REPEATS: usize = 8;
 
@@ -32,6 +30,11 @@ impl RowGroupRule {
         let width: usize = spec.columns.iter().map(|column| fixed_width(column.column_type)).sum();
         let rows_max = (ROW_GROUP_BYTES / width.max(1)).clamp(ROW_GROUP_ROWS_MIN, ROW_GROUP_ROWS_MAX);
         Self { rows_max, bytes_pending: 0 }
+    }
+
+    /// Rows of a full row group.
+    pub(super) fn rows_max(&self) -> usize {
+        self.rows_max
     }
 
     /// Whether the row group ends with this batch.
@@ -67,7 +70,7 @@ fn variable_bytes(column: &dyn Array) -> usize {
     }
 }
 
-pub(super) fn properties(spec: &TableSpec, first: &RecordBatch, cut: &RowGroupRule) -> WriterProperties {
+pub(super) fn properties(spec: &TableSpec, first: &RecordBatch) -> WriterProperties {
     let zstd = Compression::ZSTD(ZstdLevel::try_new(1).expect("1 is a zstd level"));
     let mut builder = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
@@ -75,7 +78,7 @@ pub(super) fn properties(spec: &TableSpec, first: &RecordBatch, cut: &RowGroupRu
         .set_compression(zstd)
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_max_row_group_row_count(Some(cut.rows_max));
+        .set_max_row_group_row_count(None);
     for constant in &spec.constants {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(constant.name.as_str()), true);
     }
@@ -146,11 +149,9 @@ fn resolve(column: &ColumnSpec, first: &dyn Array) -> Encoding {
 }
 
 fn repeats(bits: impl Iterator<Item = u64>) -> bool {
-    let mut distinct = HashSet::new();
-    let mut rows = 0;
-    for value in bits.take(SAMPLE_ROWS) {
-        distinct.insert(value);
-        rows += 1;
-    }
-    rows > DICTIONARY_REPEATS && distinct.len() * DICTIONARY_REPEATS <= rows
+    let mut sample: Vec<u64> = bits.take(SAMPLE_ROWS).collect();
+    let rows = sample.len();
+    sample.sort_unstable();
+    sample.dedup();
+    rows > DICTIONARY_REPEATS && sample.len() * DICTIONARY_REPEATS <= rows
 }

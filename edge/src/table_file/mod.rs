@@ -2,6 +2,7 @@
 //! schema. The same rows give the same bytes on every machine.
 
 mod layout;
+mod row_groups;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,11 +15,14 @@ use arrow::array::{
     RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
 };
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::errors::ParquetError;
 use sluice_api::{ColumnSpec, ColumnType, Digest, FactValue, TableSpec};
 use sluice_plugin_host::arrow_type;
+
+use self::row_groups::RowGroups;
+
+/// What is hashed and written at once.
+const BUFFER_BYTES: usize = 1 << 20;
 
 /// A finished file that has not been moved to its name yet.
 #[derive(Debug)]
@@ -36,7 +40,7 @@ pub(crate) struct Sealed {
 /// Writes one table file.
 #[derive(Debug)]
 pub(crate) struct TableFile {
-    writer: ArrowWriter<HashingFile>,
+    writer: RowGroups<BufWriter<HashingFile>>,
     schema: SchemaRef,
     constants: Vec<ArrayRef>,
     path: PathBuf,
@@ -59,11 +63,8 @@ impl TableFile {
             .map(|column| constant_of(column, facts.get(&column.name)))
             .collect::<Result<Vec<_>, _>>()?;
         let cut = layout::RowGroupRule::of(spec);
-        let options = ArrowWriterOptions::new()
-            .with_properties(layout::properties(spec, first, &cut))
-            .with_skip_arrow_metadata(true);
-        let file = HashingFile::create(path)?;
-        let writer = ArrowWriter::try_new_with_options(file, Arc::clone(&schema), options)?;
+        let file = BufWriter::with_capacity(BUFFER_BYTES, HashingFile::create(path)?);
+        let writer = RowGroups::new(file, &schema, layout::properties(spec, first), cut.rows_max())?;
         Ok(Self { writer, schema, constants, path: path.to_owned(), rows: 0, cut })
     }
 
@@ -78,15 +79,15 @@ impl TableFile {
         self.writer.write(&RecordBatch::try_new(Arc::clone(&self.schema), columns)?)?;
         self.rows += rows as u64;
         if self.cut.is_due(batch) {
-            self.writer.flush()?;
+            self.writer.end_row_group()?;
         }
         Ok(())
     }
 
     /// Writes the footer and makes the file durable.
     pub(crate) fn seal(self) -> Result<Sealed, ParquetError> {
-        let hashing = self.writer.into_inner()?;
-        let (size, blake3) = hashing.finish()?;
+        let buffered = self.writer.finish()?;
+        let (size, blake3) = buffered.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
         Ok(Sealed { path: self.path, size, blake3, rows: self.rows })
     }
 }
@@ -150,19 +151,19 @@ fn repeated(constant: &ArrayRef, rows: usize) -> Result<ArrayRef, ParquetError> 
 /// A file that is hashed while it is written.
 #[derive(Debug)]
 struct HashingFile {
-    file: BufWriter<File>,
+    file: File,
     hasher: blake3::Hasher,
     size: u64,
 }
 
 impl HashingFile {
     fn create(path: &Path) -> io::Result<Self> {
-        let file = BufWriter::with_capacity(1 << 20, File::create(path)?);
+        let file = File::create(path)?;
         Ok(Self { file, hasher: blake3::Hasher::new(), size: 0 })
     }
 
     fn finish(self) -> io::Result<(u64, Digest)> {
-        self.file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        self.file.sync_all()?;
         Ok((self.size, self.hasher.finalize().into()))
     }
 }
