@@ -33,10 +33,23 @@ fn main() -> ExitCode {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Quarantined) => ExitCode::from(3),
         Err(error) => {
-            output::error_line(&format!("error: {error:#}"));
+            output::error_line(&format!("error: {}", chain(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes in one line. Errors of other people's crates show their cause themselves: once is enough.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 fn run(cli: Cli) -> anyhow::Result<Exit> {

@@ -72,8 +72,7 @@ impl Spool {
             let folder = self.work_root().join(format!("{payload_id}.{}.{attempt}", std::process::id()));
             match fs::create_dir(&folder) {
                 Ok(()) => {
-                    let lock = File::create(folder.join(LOCK_FILE)).map_err(Error::spool("lock the work folder"))?;
-                    lock.lock().map_err(Error::spool("lock the work folder"))?;
+                    let lock = lock_file(&folder).map_err(Error::spool("lock the work folder"))?;
                     return Ok(Work { folder, _lock: lock });
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -122,6 +121,15 @@ impl Spool {
         }
         Ok(())
     }
+}
+
+/// The file gets its name when it is locked: one of this name that nobody holds is the remains of a crash.
+fn lock_file(folder: &Path) -> std::io::Result<File> {
+    let unnamed = folder.join("lock.new");
+    let lock = File::create(&unnamed)?;
+    lock.lock()?;
+    fs::rename(&unnamed, folder.join(LOCK_FILE))?;
+    Ok(lock)
 }
 
 /// A folder that was created this moment may not have its lock yet.

@@ -80,8 +80,8 @@ async fn ask(lake: &Lake, question: &Question) -> anyhow::Result<()> {
     let known = |name: &str| tables.iter().any(|table| table.to_string() == name);
     let words = question.sql.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'));
     let mut needed = words.filter(|word| word.starts_with("gold.") || word.starts_with("silver."));
-    if !needed.all(known) {
-        return Ok(());
+    if let Some(missing) = needed.find(|word| !known(word)) {
+        return output::line(&format!("\n{}\nnot asked: these payloads made no table {missing}", question.title));
     }
     let rows = lake.sql(question.sql, None).await.with_context(|| format!("answer `{}`", question.title))?;
     output::line(&format!("\n{}\n{}\n\n{}", question.title, question.note, question.sql))?;

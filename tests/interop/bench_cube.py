@@ -93,7 +93,7 @@ def main():
 
     def sluice(name, lake, layers, precision):
         def command(threads):
-            return [arguments.sluice, "--lake", lake, "land", "--threads", str(threads), paths["header"]]
+            return [arguments.sluice, "--lake", lake, "land", "--skip-gold", "--threads", str(threads), paths["header"]]
 
         return measure.Contender(name, command, fresh_lake(lake, layers, precision))
 

@@ -76,7 +76,7 @@ def main():
             file.write(ROUTES)
 
     def sluice(threads):
-        return [arguments.sluice, "--lake", lake, "land", "--threads", str(threads), source]
+        return [arguments.sluice, "--lake", lake, "land", "--skip-gold", "--threads", str(threads), source]
 
     def peer(by, of=source):
         return lambda _: [sys.executable, os.path.join(HERE, "peer_trace.py"), by, of, os.path.join(work, f"{by}.parquet")]
