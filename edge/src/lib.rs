@@ -22,4 +22,5 @@ pub use pipeline::{Edge, EdgeOptions, Event, Outcome};
 pub use plugins::Plugins;
 pub use route::{ROUTES_FILE, Route, Routes};
 pub use spool::{Spool, SpooledUnit};
+pub use table_file::{Sealed, TableFile};
 pub use upload::Announced;

@@ -26,25 +26,15 @@ pub(crate) enum Subject {
     Trace,
 }
 
-/// The same kernel without a sandbox: an example that takes the arguments of `tests/interop/peer_cube.py`.
-struct NativePeer {
-    package: &'static str,
-    name: &'static str,
-    source: &'static str,
-}
-
-const NATIVE_PEER: NativePeer =
-    NativePeer { package: "sluice-edge", name: "native_cube", source: "edge/examples/native_cube.rs" };
+/// The same kernel without a sandbox: an example of `sluice-edge` that takes the arguments of
+/// `tests/interop/peer_cube.py`.
+const NATIVE_PEER: &str = "native_cube";
 
 /// Makes the payload once, then measures.
 pub(crate) fn run(workspace: &Workspace, subject: Option<Subject>, small: bool) -> Result<()> {
     toolchain::ensure_wasm_target(workspace)?;
     workspace.say("building");
-    run_command(cargo(workspace).args(["build", "--locked", "--workspace", "--bins"]))?;
-    if workspace.root.join(NATIVE_PEER.source).is_file() {
-        let arguments = ["build", "--locked", "--package", NATIVE_PEER.package, "--example", NATIVE_PEER.name];
-        run_command(cargo(workspace).args(arguments))?;
-    }
+    run_command(cargo(workspace).args(["build", "--locked", "--workspace", "--bins", "--examples"]))?;
     let venv = Venv::ensure(workspace)?;
     venv.install(workspace, &workspace.root.join("tests/interop/requirements.txt"))?;
     for each in [Subject::Cube, Subject::Trace] {
@@ -67,9 +57,8 @@ fn measure(workspace: &Workspace, venv: &Venv, subject: Subject, folder: &Path, 
     python.arg(workspace.root.join("tests/interop").join(script));
     python.arg("--sluice").arg(workspace.built("sluice")).arg("--payload").arg(payload);
     python.arg("--work").arg(folder.join("work")).args(["--runs", if small { "1" } else { "3" }]);
-    let native = workspace.built("examples").join(NATIVE_PEER.name);
-    if subject == Subject::Cube && native.is_file() {
-        python.arg("--native").arg(native);
+    if subject == Subject::Cube {
+        python.arg("--native").arg(workspace.built("examples").join(NATIVE_PEER));
     }
     run_command(&mut python)
 }

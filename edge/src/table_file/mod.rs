@@ -26,20 +26,20 @@ const BUFFER_BYTES: usize = 1 << 20;
 
 /// A finished file that has not been moved to its name yet.
 #[derive(Debug)]
-pub(crate) struct Sealed {
+pub struct Sealed {
     /// Where it was written.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// In bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// Of its bytes.
     pub blake3: Digest,
     /// Rows in it.
-    pub(crate) rows: u64,
+    pub rows: u64,
 }
 
 /// Writes one table file.
 #[derive(Debug)]
-pub(crate) struct TableFile {
+pub struct TableFile {
     writer: RowGroups<BufWriter<HashingFile>>,
     schema: SchemaRef,
     constants: Vec<ArrayRef>,
@@ -50,7 +50,7 @@ pub(crate) struct TableFile {
 
 impl TableFile {
     /// Starts a file. `first` is its first batch: what is in it decides where a dictionary pays.
-    pub(crate) fn create(
+    pub fn create(
         path: &Path,
         spec: &TableSpec,
         facts: &BTreeMap<String, FactValue>,
@@ -69,7 +69,7 @@ impl TableFile {
     }
 
     /// Appends the plugin's columns, with the constants before them.
-    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
         let rows = batch.num_rows();
         let mut columns = Vec::with_capacity(self.schema.fields().len());
         for constant in &self.constants {
@@ -85,7 +85,7 @@ impl TableFile {
     }
 
     /// Writes the footer and makes the file durable.
-    pub(crate) fn seal(self) -> Result<Sealed, ParquetError> {
+    pub fn seal(self) -> Result<Sealed, ParquetError> {
         let buffered = self.writer.finish()?;
         let (size, blake3) = buffered.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
         Ok(Sealed { path: self.path, size, blake3, rows: self.rows })
