@@ -11,6 +11,8 @@ use sluice_api::{ColumnSpec, ColumnType, Encoding, TableSpec};
 /// Raw bytes of a row group: small enough that a wide table passes through little memory, large enough that a query of
 /// a few columns reads pages worth their request.
 const ROW_GROUP_BYTES: usize = 12 << 20;
+/// The same for text and bytes, which wait for nine tables of a trace at once.
+const VARIABLE_BYTES: usize = 6 << 20;
 const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
 const ROW_GROUP_ROWS_MIN: usize = 1024;
 /// Rows of the first batch that are looked at for repeated values.
@@ -40,7 +42,7 @@ impl RowGroupRule {
     /// Whether the row group ends with this batch.
     pub(super) fn is_due(&mut self, batch: &RecordBatch) -> bool {
         self.bytes_pending += batch.columns().iter().map(|column| variable_bytes(column)).sum::<usize>();
-        let due = self.bytes_pending >= ROW_GROUP_BYTES;
+        let due = self.bytes_pending >= VARIABLE_BYTES;
         if due {
             self.bytes_pending = 0;
         }
