@@ -16,6 +16,7 @@ use crate::Error;
 
 const UNIT_FILE: &str = "unit.json";
 const LOCK_FILE: &str = "lock";
+const SEAL_ATTEMPTS: u32 = 5;
 
 /// The folder of units on this host.
 #[derive(Debug)]
@@ -88,14 +89,21 @@ impl Spool {
         let body = serde_json::to_vec(&unit).map_err(Error::spool("write the unit"))?;
         write_synced(&work.folder.join(UNIT_FILE), &body).map_err(Error::spool("write the unit"))?;
         let sealed = self.sealed_root().join(unit.manifest.payload_id.to_string());
-        match publish_dir(Step::SpoolSeal, &work.folder, &sealed) {
-            Ok(()) => {
+        // Another process may have sealed the same payload, and may release it while we look.
+        for _ in 0..SEAL_ATTEMPTS {
+            if publish_dir(Step::SpoolSeal, &work.folder, &sealed).is_ok() {
                 let _gone = fs::remove_file(sealed.join(LOCK_FILE));
-                Ok(SpooledUnit { folder: sealed, manifest: unit.manifest, announce_region: unit.announce_region })
+                return Ok(SpooledUnit {
+                    folder: sealed,
+                    manifest: unit.manifest,
+                    announce_region: unit.announce_region,
+                });
             }
-            Err(_) if sealed.join(UNIT_FILE).is_file() => read_unit(&sealed),
-            Err(error) => Err(Error::spool("seal the unit")(error)),
+            if let Ok(theirs) = read_unit(&sealed) {
+                return Ok(theirs);
+            }
         }
+        Err(Error::spool("seal the unit")("expected to seal it or to find it sealed, found neither"))
     }
 
     /// Sealed units, in the order of their ids.

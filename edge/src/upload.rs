@@ -33,7 +33,11 @@ pub(crate) fn upload(root: &Path, unit: &SpooledUnit, now_micros: i64) -> Result
     if !announcement.is_file() {
         for file in manifest.tables.iter().flat_map(|table| &table.files) {
             let from = unit.folder.join(format!("{}.parquet", file.blake3));
-            put_file(&from, &root.join(&file.key))?;
+            match put_file(&from, &root.join(&file.key)) {
+                // Another process announced the same payload meanwhile and released the unit.
+                Err(_) if announcement.is_file() => break,
+                put => put?,
+            }
         }
     }
     let created = create_new(Step::Announce, &announcement, &manifest.to_json());
