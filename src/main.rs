@@ -56,7 +56,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let lake = cli.lake;
     match cli.verb {
-        Verb::Init { dir } => verb::init::run(&dir),
+        Verb::Init(args) => runtime.block_on(verb::init::run(args)),
         Verb::Land(args) => runtime.block_on(verb::land::run(&lake, args)),
         Verb::Sql(args) => runtime.block_on(verb::sql::run(&lake, args)),
         Verb::Tables { format } => runtime.block_on(verb::tables::run(&lake, format)),

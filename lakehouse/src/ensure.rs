@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::Schema as ArrowSchema;
 use iceberg::spec::{FormatVersion, TableMetadataBuilder, TableMetadataRef};
-use iceberg::{TableRequirement, TableUpdate};
+use iceberg::{TableCreation, TableRequirement, TableUpdate};
 use sluice_api::{PartitionField, TableName, TableSpec};
 
 use crate::commit::{Commit, Outcome as CommitOutcome};
@@ -13,6 +13,9 @@ use crate::{Error, Lake};
 
 /// Schema changes are rare: whoever loses this often has a stuck catalog.
 const ATTEMPTS_MAX: u32 = 20;
+
+/// The id that means the sort order which the same commit adds.
+const LAST_ADDED_SORT_ORDER: i64 = -1;
 
 impl Lake {
     /// Makes the table ready for rows of `spec`: created where there is none; else missing columns are added as
@@ -43,7 +46,7 @@ impl Lake {
     async fn ensure(&self, wanted: &Wanted) -> Result<(), Error> {
         for attempt in 1..=ATTEMPTS_MAX {
             let outcome = match self.load(&wanted.table).await? {
-                None => self.create_table(wanted)?,
+                None => self.create_table(wanted).await?,
                 Some((location, metadata)) => {
                     let evolution = evolve(wanted, &metadata)?;
                     if evolution.is_empty() {
@@ -53,26 +56,26 @@ impl Lake {
                     self.commit(&wanted.table, &location, &metadata, commit).await?
                 }
             };
-            if outcome == CommitOutcome::Committed {
-                return Ok(());
+            // What stands there now is compared again: a catalog may make a table with ids of its own choice.
+            if outcome == CommitOutcome::Conflict {
+                crate::append::back_off(attempt).await;
             }
-            crate::append::back_off(attempt).await;
         }
         Err(Error::Contended { table: wanted.table.clone(), attempts: ATTEMPTS_MAX })
     }
 
-    fn create_table(&self, wanted: &Wanted) -> Result<CommitOutcome, Error> {
+    async fn create_table(&self, wanted: &Wanted) -> Result<CommitOutcome, Error> {
         let schema = wanted.fresh_schema()?;
-        let builder = TableMetadataBuilder::new(
-            schema.clone(),
-            wanted.partition_spec(&schema)?,
-            wanted.sort_order(&schema)?,
-            self.paths().table_uri(&wanted.table),
-            FormatVersion::V2,
-            create_properties(wanted, &schema)?,
-        )
-        .map_err(Error::metadata(format!("build metadata of `{}`", wanted.table)))?;
-        self.create(&wanted.table, builder)
+        let creation = TableCreation::builder()
+            .name(wanted.table.name.clone())
+            .location(self.paths().table_uri(&wanted.table))
+            .partition_spec(wanted.partition_spec(&schema)?)
+            .sort_order(wanted.sort_order(&schema)?)
+            .properties(create_properties(wanted, &schema)?)
+            .schema(schema)
+            .format_version(FormatVersion::V2)
+            .build();
+        self.catalog().create(&wanted.table, creation).await
     }
 }
 
@@ -88,6 +91,10 @@ fn evolution_commit(metadata: &TableMetadataRef, evolution: Evolution) -> Commit
     if let Some(schema) = evolution.schema {
         commit.updates.push(TableUpdate::AddSchema { schema });
         commit.updates.push(TableUpdate::SetCurrentSchema { schema_id: TableMetadataBuilder::LAST_ADDED });
+    }
+    if let Some(sort_order) = evolution.sort_order {
+        commit.updates.push(TableUpdate::AddSortOrder { sort_order });
+        commit.updates.push(TableUpdate::SetDefaultSortOrder { sort_order_id: LAST_ADDED_SORT_ORDER });
     }
     if !evolution.properties.is_empty() {
         commit.updates.push(TableUpdate::SetProperties { updates: evolution.properties });

@@ -5,6 +5,8 @@ use datafusion::error::DataFusionError;
 use parquet::errors::ParquetError;
 use sluice_api::{Class, TableName};
 
+use crate::catalog::RestError;
+
 /// What can go wrong between a landed file and a row of a query's answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -51,6 +53,15 @@ pub enum Error {
         /// Why.
         #[source]
         source: rusqlite::Error,
+    },
+    /// The REST catalog said no, or nothing.
+    #[error("{action} in the REST catalog")]
+    RestCatalog {
+        /// A bare verb phrase.
+        action: String,
+        /// Why.
+        #[source]
+        source: Box<RestError>,
     },
     /// Metadata of a table cannot be read or built.
     #[error("{action}")]
@@ -166,7 +177,7 @@ pub enum Error {
         table: TableName,
         /// Why.
         #[source]
-        source: rusqlite::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// An argument that no data can make right.
     #[error("{0}")]
@@ -187,6 +198,7 @@ impl Error {
             Self::UnknownOutcome { .. } => Class::Unknown,
             Self::Promote { source, .. } => source.class(),
             Self::Catalog { source, .. } if is_busy(source) => Class::Transient,
+            Self::RestCatalog { source, .. } if source.is_transient() => Class::Transient,
             Self::Metadata { source, .. } if source.retryable() => Class::Transient,
             _ => Class::Fatal,
         }
@@ -199,6 +211,7 @@ impl Error {
             Self::NotALake { .. } => Some("make one with `sluice init`, or name its folder with `--lake`"),
             Self::UnknownTable { .. } => Some("`sluice tables` lists what there is"),
             Self::Contended { .. } => Some("try again: nothing was lost"),
+            Self::RestCatalog { source, .. } => source.hint(),
             _ => None,
         }
     }
@@ -220,6 +233,11 @@ impl Error {
     pub(crate) fn catalog(action: impl Into<String>) -> impl FnOnce(rusqlite::Error) -> Self {
         let action = action.into();
         move |source| Self::Catalog { action, source }
+    }
+
+    pub(crate) fn rest_catalog(action: impl Into<String>) -> impl FnOnce(RestError) -> Self {
+        let action = action.into();
+        move |source| Self::RestCatalog { action, source: Box::new(source) }
     }
 
     pub(crate) fn rows(action: impl Into<String>) -> impl FnOnce(arrow::error::ArrowError) -> Self {

@@ -1,17 +1,16 @@
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use iceberg::io::FileIO;
-use iceberg::spec::{TableMetadata, TableMetadataRef};
+use iceberg::spec::TableMetadataRef;
 use iceberg::table::Table;
 use iceberg::{NamespaceIdent, Runtime, TableIdent};
 use serde::{Deserialize, Serialize};
 use sluice_api::{Layer, TableName};
 use sluice_durable::Step;
 
-use crate::commit::Catalog;
+use crate::catalog::{Catalog, CatalogSettings, EmbeddedCatalog, RestCatalog};
 use crate::live::ManifestCache;
 use crate::paths::Paths;
 use crate::{Error, Ledger, relocate, storage};
@@ -30,17 +29,17 @@ struct Inner {
     paths: Paths,
     catalog: Catalog,
     file_io: FileIO,
-    /// The newest metadata seen of each table, with the location it was read from: locations are never written twice.
-    loaded: Mutex<HashMap<TableName, (String, TableMetadataRef)>>,
     manifests: ManifestCache,
 }
 
-/// `lake.json`: what the folder is, and the root that the tables' metadata speaks of.
+/// `lake.json`: what the folder is, the root that the tables' metadata speaks of, and which catalog decides.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LakeFile {
     pub(crate) format_version: u32,
     pub(crate) root: String,
+    #[serde(default, skip_serializing_if = "CatalogSettings::is_embedded")]
+    pub(crate) catalog: CatalogSettings,
 }
 
 impl Lake {
@@ -52,6 +51,31 @@ impl Lake {
         if lake_file.try_exists().map_err(Error::io("look for", &lake_file))? {
             return Self::open(&root);
         }
+        Self::make(root, CatalogSettings::Embedded)
+    }
+
+    /// [`Lake::init`] with a catalog of one's choice, which must answer. A lake that has another one is refused.
+    pub async fn init_with(root: &Path, catalog: CatalogSettings) -> Result<Self, Error> {
+        fs::create_dir_all(root).map_err(Error::io("create folder", root))?;
+        let root = absolute(root)?;
+        let lake_file = lake_file_path(&root);
+        if lake_file.try_exists().map_err(Error::io("look for", &lake_file))? {
+            let found = read_lake_file(&root)?.catalog;
+            return match found == catalog {
+                true => Self::open(&root),
+                false => Err(Error::Invalid(format!(
+                    "expected `{}` to name {catalog}, found {found}: a lake keeps its catalog",
+                    lake_file.display()
+                ))),
+            };
+        }
+        if let CatalogSettings::Rest(settings) = &catalog {
+            RestCatalog::new(settings.clone()).tables().await?;
+        }
+        Self::make(root, catalog)
+    }
+
+    fn make(root: PathBuf, catalog: CatalogSettings) -> Result<Self, Error> {
         let paths = Paths::new(root.clone(), plain(&root)?);
         for folder in ["landing", "announce", "ledger", "spool"] {
             make_folder(&root.join(folder))?;
@@ -59,31 +83,35 @@ impl Lake {
         for layer in [Layer::Bronze, Layer::Silver, Layer::Gold] {
             make_folder(&paths.warehouse(layer))?;
         }
-        Catalog::create(&paths.catalog())?;
+        if catalog.is_embedded() {
+            EmbeddedCatalog::init(&paths)?;
+        }
         // The lake exists once this file does; everything before is made again if it is missing.
-        write_lake_file(&root, &plain(&root)?)?;
+        write_lake_file(&root, &LakeFile { format_version: FORMAT_VERSION, root: plain(&root)?, catalog })?;
         Self::open(&root)
     }
 
     /// Opens a lake. One that was moved is rewritten to speak of its new place first.
     pub fn open(root: &Path) -> Result<Self, Error> {
         let root = absolute(root).map_err(|_| Error::NotALake { root: root.to_owned() })?;
-        let recorded = read_lake_file(&root)?.root;
-        let lake = Self::open_as(root.clone(), recorded)?;
+        let lake_file = read_lake_file(&root)?;
+        let lake = Self::open_as(root.clone(), &lake_file)?;
         if !lake.paths().is_moved() {
             return Ok(lake);
         }
         relocate::relocate(&lake)?;
-        Self::open_as(root.clone(), plain(&root)?)
+        Self::open_as(root.clone(), &LakeFile { root: plain(&root)?, ..lake_file })
     }
 
-    /// Opens a lake whose metadata speaks of `recorded`, wherever it lies.
-    pub(crate) fn open_as(root: PathBuf, recorded: String) -> Result<Self, Error> {
-        let paths = Paths::new(root, recorded);
-        let catalog = Catalog::open(&paths.catalog())?;
+    /// Opens a lake whose metadata speaks of the recorded root, wherever it lies.
+    fn open_as(root: PathBuf, lake_file: &LakeFile) -> Result<Self, Error> {
+        let paths = Paths::new(root, lake_file.root.clone());
         let file_io = storage::file_io(&paths);
-        let inner = Inner { paths, catalog, file_io, loaded: Mutex::default(), manifests: ManifestCache::default() };
-        Ok(Self { inner: Arc::new(inner) })
+        let catalog = match &lake_file.catalog {
+            CatalogSettings::Embedded => Catalog::Embedded(Box::new(EmbeddedCatalog::open(&paths, &file_io)?)),
+            CatalogSettings::Rest(settings) => Catalog::Rest(Box::new(RestCatalog::new(settings.clone()))),
+        };
+        Ok(Self { inner: Arc::new(Inner { paths, catalog, file_io, manifests: ManifestCache::default() }) })
     }
 
     /// The lake's folder, absolute.
@@ -99,9 +127,8 @@ impl Lake {
     }
 
     /// All tables, by layer and name.
-    #[expect(clippy::unused_async, reason = "a remote catalog answers over the network")]
     pub async fn tables(&self) -> Result<Vec<TableName>, Error> {
-        self.catalog().tables()
+        self.catalog().tables().await
     }
 
     /// A table as it is now.
@@ -119,24 +146,13 @@ impl Lake {
     pub(crate) async fn existing(&self, table: &TableName) -> Result<(String, TableMetadataRef), Error> {
         match self.load(table).await? {
             Some(found) => Ok(found),
-            None => Err(self.unknown_table(&table.to_string())?),
+            None => Err(self.unknown_table(&table.to_string()).await?),
         }
     }
 
     /// The table's current metadata and its recorded location.
     pub(crate) async fn load(&self, table: &TableName) -> Result<Option<(String, TableMetadataRef)>, Error> {
-        let Some(location) = self.catalog().location(table)? else { return Ok(None) };
-        if let Some((known, metadata)) = self.loaded().get(table)
-            && *known == location
-        {
-            return Ok(Some((location, metadata.clone())));
-        }
-        let metadata = TableMetadata::read_from(self.file_io(), &location)
-            .await
-            .map_err(Error::metadata(format!("read metadata of `{table}`")))?;
-        let metadata = Arc::new(metadata);
-        self.loaded().insert(table.clone(), (location.clone(), metadata.clone()));
-        Ok(Some((location, metadata)))
+        Ok(self.catalog().load(table).await?.map(|loaded| (loaded.location, loaded.metadata)))
     }
 
     pub(crate) fn as_table(
@@ -157,8 +173,8 @@ impl Lake {
     }
 
     /// The error that there is no such table, with names that are alike.
-    pub(crate) fn unknown_table(&self, name: &str) -> Result<Error, Error> {
-        let near_names = crate::sql::near_names(name, &self.catalog().tables()?);
+    pub(crate) async fn unknown_table(&self, name: &str) -> Result<Error, Error> {
+        let near_names = crate::sql::near_names(name, &self.tables().await?);
         Ok(Error::UnknownTable { name: name.to_owned(), near_names })
     }
 
@@ -176,10 +192,6 @@ impl Lake {
 
     pub(crate) fn manifests(&self) -> &ManifestCache {
         &self.inner.manifests
-    }
-
-    fn loaded(&self) -> std::sync::MutexGuard<'_, HashMap<TableName, (String, TableMetadataRef)>> {
-        self.inner.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -226,9 +238,8 @@ pub(crate) fn read_lake_file(root: &Path) -> Result<LakeFile, Error> {
     }
 }
 
-pub(crate) fn write_lake_file(root: &Path, recorded: &str) -> Result<(), Error> {
-    let lake_file = LakeFile { format_version: FORMAT_VERSION, root: recorded.to_owned() };
+pub(crate) fn write_lake_file(root: &Path, lake_file: &LakeFile) -> Result<(), Error> {
     let path = lake_file_path(root);
-    let body = serde_json::to_vec_pretty(&lake_file).map_err(|source| Error::Json { path: path.clone(), source })?;
+    let body = serde_json::to_vec_pretty(lake_file).map_err(|source| Error::Json { path: path.clone(), source })?;
     sluice_durable::replace(Step::MetadataWrite, &path, &body).map_err(Error::durable("write `lake.json`"))
 }

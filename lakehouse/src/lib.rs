@@ -1,4 +1,4 @@
-//! The lakehouse: a folder of Iceberg tables with a catalog in one SQLite file, a ledger that decides what landed,
+//! The lakehouse: Iceberg tables with a catalog in one SQLite file or behind REST, a ledger that decides what landed,
 //! and SQL over it all.
 //!
 //! Rows come in by two operations only. [`Lake::append`] adds landed files, once per batch, however often it is tried.
@@ -10,6 +10,8 @@ pub mod ledger;
 pub mod promote;
 
 mod append;
+mod aws;
+mod catalog;
 mod commit;
 mod describe;
 mod ensure;
@@ -29,7 +31,7 @@ mod stamp;
 mod storage;
 
 pub use append::Appended;
-pub use commit::CATALOG_NAME;
+pub use catalog::{AuthSettings, CATALOG_NAME, CatalogSettings, RestError, RestSettings};
 pub use describe::{ColumnDescription, TableDescription};
 pub use error::Error;
 pub use history::SnapshotInfo;

@@ -97,6 +97,14 @@ impl Paths {
         }
     }
 
+    /// Removes a file that nothing names; if that fails it is an orphan, which harms nobody.
+    pub(crate) fn discard(&self, uri: &str) {
+        let path = self.resolve(uri);
+        if let Err(error) = std::fs::remove_file(&path) {
+            tracing::debug!(path = %path.display(), %error, "failed to remove an unused file");
+        }
+    }
+
     /// The file that a URI of the metadata means now.
     pub(crate) fn resolve(&self, uri: &str) -> PathBuf {
         match self.key_of(uri) {

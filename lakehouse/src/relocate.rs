@@ -14,8 +14,8 @@ use apache_avro::{Reader, Writer};
 use serde_json::Value as Json;
 use sluice_durable::Step;
 
-use crate::commit::Swap;
-use crate::lake::{plain, read_lake_file, write_lake_file};
+use crate::catalog::{EmbeddedCatalog, Swap};
+use crate::lake::{LakeFile, plain, read_lake_file, write_lake_file};
 use crate::paths::Paths;
 use crate::{Error, Lake};
 
@@ -25,26 +25,34 @@ const LENGTH_FIELD: &str = "manifest_length";
 
 /// Rewrites what names files by their old place; one process at a time does it, others wait and find it done.
 pub(crate) fn relocate(lake: &Lake) -> Result<(), Error> {
+    let Some(database) = lake.catalog().embedded().map(EmbeddedCatalog::database) else {
+        let (recorded, found) = (lake.paths().recorded(), lake.root().display());
+        return Err(Error::Invalid(format!(
+            "expected a lake with a REST catalog to stay in `{recorded}`, of which the catalog speaks, found it in \
+             `{found}`: move it back"
+        )));
+    };
     let lock_path = lake.root().join("relocate.lock");
     let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
     lock.lock().map_err(Error::io("lock", &lock_path))?;
-    if Path::new(&read_lake_file(lake.root())?.root) == lake.root() {
+    let lake_file = read_lake_file(lake.root())?;
+    if Path::new(&lake_file.root) == lake.root() {
         return Ok(());
     }
     tracing::info!(from = lake.paths().recorded(), to = %lake.root().display(), "the lake was moved");
     let relocation = Relocation { paths: lake.paths(), root: plain(lake.root())? };
     let mut swaps = Vec::new();
-    for table in lake.catalog().tables()? {
-        let Some(location) = lake.catalog().location(&table)? else { continue };
+    for table in database.tables()? {
+        let Some(location) = database.location(&table)? else { continue };
         relocation.table(&location)?;
         if let Some(new) = relocation.relocated(&location).filter(|new| *new != location) {
             swaps.push((table, location, new));
         }
     }
-    if lake.catalog().swap_all(&swaps)? == Swap::Conflict {
+    if database.swap_all(&swaps)? == Swap::Conflict {
         return Err(Error::Invalid("expected a moved lake to stay as it is while it is opened, found a commit".into()));
     }
-    write_lake_file(lake.root(), &relocation.root)
+    write_lake_file(lake.root(), &LakeFile { root: relocation.root, ..lake_file })
 }
 
 struct Relocation<'a> {

@@ -1,13 +1,32 @@
-use std::path::Path;
-
 use anyhow::Context;
-use sluice_lakehouse::Lake;
+use sluice_lakehouse::{AuthSettings, CatalogSettings, Lake, RestSettings};
 
+use crate::cli::{AuthKind, CatalogKind, InitArgs};
 use crate::{Exit, output};
 
-pub(crate) fn run(dir: &Path) -> anyhow::Result<Exit> {
-    let lake = Lake::init(dir).with_context(|| format!("make a lake in `{}`", dir.display()))?;
+pub(crate) async fn run(args: InitArgs) -> anyhow::Result<Exit> {
+    let dir = args.dir.clone();
+    let is_embedded = args.catalog == CatalogKind::Embedded;
+    anyhow::ensure!(!is_embedded || args.uri.is_none(), "expected `--catalog rest` with `--uri`, found `embedded`");
+    let lake = match args.catalog {
+        CatalogKind::Embedded => Lake::init(&dir),
+        CatalogKind::Rest => Lake::init_with(&dir, rest(args)).await,
+    };
+    let lake = lake.with_context(|| format!("make a lake in `{}`", dir.display()))?;
     let shown = lake.root().display();
     output::line(&format!("lake ready in {shown}\nnext: sluice --lake {shown} land FILES-OR-FOLDERS"))?;
     Ok(Exit::Done)
+}
+
+fn rest(args: InitArgs) -> CatalogSettings {
+    let auth = match args.auth {
+        AuthKind::None => AuthSettings::None,
+        AuthKind::Bearer => AuthSettings::Bearer { token_variable: args.secret_variable },
+        AuthKind::Oauth2 => {
+            AuthSettings::Oauth2 { credential_variable: args.secret_variable, uri: args.token_uri, scope: args.scope }
+        }
+        AuthKind::Sigv4 => AuthSettings::Sigv4 { service: args.signing_service, region: args.region },
+    };
+    let uri = args.uri.unwrap_or_default();
+    CatalogSettings::Rest(RestSettings { uri, warehouse: args.warehouse, prefix: args.prefix, auth })
 }

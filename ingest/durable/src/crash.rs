@@ -80,6 +80,14 @@ impl Step {
         reach(self, "after");
         value
     }
+
+    /// [`Step::run`] for what is awaited.
+    pub async fn run_async<T>(self, body: impl Future<Output = T>) -> T {
+        reach(self, "before");
+        let value = body.await;
+        reach(self, "after");
+        value
+    }
 }
 
 /// The names of all crash points, in the order of the way.

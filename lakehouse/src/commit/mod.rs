@@ -1,19 +1,16 @@
 //! Commits: what a change to a table is, and how one becomes the table's new state or nothing at all.
 
 mod producer;
-mod sqlite;
 mod summary;
 
-use iceberg::spec::{TableMetadataBuilder, TableMetadataRef};
+use iceberg::spec::{TableMetadata, TableMetadataRef};
 use iceberg::{TableRequirement, TableUpdate};
 use sluice_api::TableName;
-use sluice_durable::Step;
 
+use crate::catalog::Loaded;
 use crate::{Error, Lake};
 
 pub(crate) use producer::SnapshotProducer;
-pub use sqlite::CATALOG_NAME;
-pub(crate) use sqlite::{Catalog, Swap};
 
 /// A change to one table: what must be true of it, and what becomes of it.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +28,30 @@ pub(crate) enum Outcome {
     Conflict,
 }
 
+impl Commit {
+    /// Whether all requirements are met by this metadata.
+    pub(crate) fn holds(&self, metadata: &TableMetadata) -> bool {
+        self.requirements.iter().all(|requirement| requirement.check(Some(metadata)).is_ok())
+    }
+
+    /// Whether two tries exclude each other. One that adds a snapshot must say what it stands on; the others change
+    /// nothing by being done twice.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        let asserts_ref = |requirement: &TableRequirement| {
+            matches!(requirement, TableRequirement::RefSnapshotIdMatch { .. } | TableRequirement::NotExist)
+        };
+        self.snapshot_id().is_none() || self.requirements.iter().any(asserts_ref)
+    }
+
+    /// The snapshot that it adds.
+    pub(crate) fn snapshot_id(&self) -> Option<i64> {
+        self.updates.iter().find_map(|update| match update {
+            TableUpdate::AddSnapshot { snapshot } => Some(snapshot.snapshot_id()),
+            _ => None,
+        })
+    }
+}
+
 impl Lake {
     /// Applies a commit to the metadata that it was made from, unless the table has moved on.
     pub(crate) async fn commit(
@@ -40,71 +61,12 @@ impl Lake {
         metadata: &TableMetadataRef,
         commit: Commit,
     ) -> Result<Outcome, Error> {
-        let failed = || Error::metadata(format!("build metadata of `{table}`"));
-        for requirement in &commit.requirements {
-            if requirement.check(Some(metadata.as_ref())).is_err() {
-                return Ok(Outcome::Conflict);
-            }
-        }
-        let mut builder = metadata.as_ref().clone().into_builder(Some(location.to_owned()));
-        for update in commit.updates {
-            builder = update.apply(builder).map_err(failed())?;
-        }
-        let next = self.write_metadata(table, version_of(location) + 1, builder)?;
-        match self.catalog().swap(table, location, &next)? {
-            Swap::Done => Ok(Outcome::Committed),
-            Swap::Conflict => {
-                self.discard(&next);
-                Ok(Outcome::Conflict)
-            }
-        }
-    }
-
-    /// Registers a new table; `Conflict` where another writer made it first.
-    pub(crate) fn create(&self, table: &TableName, builder: TableMetadataBuilder) -> Result<Outcome, Error> {
-        let location = self.write_metadata(table, 0, builder)?;
-        match self.catalog().insert(table, &location)? {
-            Swap::Done => Ok(Outcome::Committed),
-            Swap::Conflict => {
-                self.discard(&location);
-                Ok(Outcome::Conflict)
-            }
-        }
-    }
-
-    /// Writes metadata under a name that nobody else writes, and returns its URI.
-    fn write_metadata(&self, table: &TableName, version: u32, builder: TableMetadataBuilder) -> Result<String, Error> {
-        let metadata = builder.build().map_err(Error::metadata(format!("build metadata of `{table}`")))?.metadata;
-        let uri = format!("{}/metadata/{version:05}-{}.metadata.json", metadata.location(), uuid::Uuid::new_v4());
-        let path = self.paths().resolve(&uri);
-        let body = serde_json::to_vec(&metadata).map_err(|source| Error::Json { path: path.clone(), source })?;
-        sluice_durable::create_new(Step::MetadataWrite, &path, &body)
-            .map_err(Error::durable(format!("write metadata of `{table}`")))?;
-        Ok(uri)
+        let base = Loaded { location: location.to_owned(), metadata: metadata.clone() };
+        self.catalog().commit(table, &base, commit).await
     }
 
     /// Removes a file that lost a race; if that fails it is an orphan, which harms nobody.
     pub(crate) fn discard(&self, uri: &str) {
-        let path = self.paths().resolve(uri);
-        if let Err(error) = std::fs::remove_file(&path) {
-            tracing::debug!(path = %path.display(), %error, "failed to remove an unused metadata file");
-        }
-    }
-}
-
-/// The running number in `NNNNN-<uuid>.metadata.json`.
-fn version_of(location: &str) -> u32 {
-    let name = location.rsplit('/').next().unwrap_or(location);
-    name.split('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::version_of;
-
-    #[test]
-    fn versions_are_read_from_names() {
-        assert_eq!(version_of("file:///x/metadata/00012-abc.metadata.json"), 12);
-        assert_eq!(version_of("file:///x/metadata/other.json"), 0);
+        self.paths().discard(uri);
     }
 }

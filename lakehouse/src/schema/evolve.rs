@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use iceberg::spec::{NestedField, NestedFieldRef, PrimitiveType, Schema, TableMetadata, Transform, Type};
+use iceberg::spec::{NestedField, NestedFieldRef, PrimitiveType, Schema, SortOrder, TableMetadata, Transform, Type};
 
 use super::wanted::{WantedColumn, partition_name, transform};
 use super::{Wanted, schema_properties, split_unit};
@@ -14,11 +14,13 @@ pub(crate) struct Evolution {
     pub(crate) schema: Option<Schema>,
     /// Properties that are missing or differ.
     pub(crate) properties: HashMap<String, String>,
+    /// The sort order, where a new table has none: some catalogs forget it when they make one.
+    pub(crate) sort_order: Option<SortOrder>,
 }
 
 impl Evolution {
     pub(crate) fn is_empty(&self) -> bool {
-        self.schema.is_none() && self.properties.is_empty()
+        self.schema.is_none() && self.properties.is_empty() && self.sort_order.is_none()
     }
 }
 
@@ -26,7 +28,11 @@ impl Evolution {
 /// differs would break rows that stand in the table, and is refused.
 pub(crate) fn evolve(wanted: &Wanted, metadata: &TableMetadata) -> Result<Evolution, Error> {
     check_partition(wanted, metadata)?;
-    check_sort(wanted, metadata)?;
+    let is_forgotten = metadata.default_sort_order().is_unsorted() && metadata.snapshots().len() == 0;
+    let sort_order = match is_forgotten && !wanted.sort.is_empty() {
+        true => Some(wanted.sort_order(metadata.current_schema())?),
+        false => check_sort(wanted, metadata).map(|()| None)?,
+    };
     let current = metadata.current_schema();
     let mut columns: BTreeMap<&str, &WantedColumn> =
         wanted.columns.iter().map(|column| (column.name.as_str(), column)).collect();
@@ -39,7 +45,9 @@ pub(crate) fn evolve(wanted: &Wanted, metadata: &TableMetadata) -> Result<Evolut
             None => field.clone(),
         });
     }
-    let mut next_id = metadata.last_column_id() + 1;
+    // Not every catalog counts the ids of nested fields.
+    let highest_id = metadata.schemas_iter().map(|schema| schema.highest_field_id()).max().unwrap_or_default();
+    let mut next_id = metadata.last_column_id().max(highest_id) + 1;
     for column in wanted.columns.iter().filter(|column| columns.contains_key(column.name.as_str())) {
         if was_dropped(metadata, &column.name) {
             return Err(conflict(wanted, &column.name, "dropped: its name is not used again", "a new column"));
@@ -50,7 +58,10 @@ pub(crate) fn evolve(wanted: &Wanted, metadata: &TableMetadata) -> Result<Evolut
         fields.push(added.field(id, &mut next_id));
     }
     let changed = fields != current.as_struct().fields();
+    // Not every catalog chooses an id that is free.
+    let schema_id = metadata.schemas_iter().map(|schema| schema.schema_id()).max().unwrap_or_default() + 1;
     let schema = Schema::builder()
+        .with_schema_id(schema_id)
         .with_fields(fields)
         .with_identifier_field_ids(current.identifier_field_ids())
         .build()
@@ -58,7 +69,7 @@ pub(crate) fn evolve(wanted: &Wanted, metadata: &TableMetadata) -> Result<Evolut
     let mut properties: HashMap<_, _> = schema_properties(wanted, &schema)?.into_iter().collect();
     properties.extend(wanted.properties.clone());
     properties.retain(|key, value| metadata.properties().get(key) != Some(value));
-    Ok(Evolution { schema: changed.then_some(schema), properties })
+    Ok(Evolution { schema: changed.then_some(schema), properties, sort_order })
 }
 
 fn merged(wanted: &Wanted, field: &NestedFieldRef, column: &WantedColumn) -> Result<NestedFieldRef, Error> {

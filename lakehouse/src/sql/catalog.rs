@@ -18,9 +18,11 @@ pub(super) struct LakeCatalog {
 }
 
 impl LakeCatalog {
-    pub(super) fn new(lake: &Lake, as_of: Option<Moment>) -> Self {
+    /// `tables` are those of all layers.
+    pub(super) fn new(lake: &Lake, tables: &[TableName], as_of: Option<Moment>) -> Self {
         let layer = |layer: Layer| {
-            let schema = LakeSchema { lake: lake.clone(), layer, as_of, pinned: Mutex::default() };
+            let names = tables.iter().filter(|table| table.layer == layer).map(|table| table.name.clone()).collect();
+            let schema = LakeSchema { lake: lake.clone(), layer, names, as_of, pinned: Mutex::default() };
             (layer.as_str(), Arc::new(schema))
         };
         Self { layers: [Layer::Bronze, Layer::Silver, Layer::Gold].map(layer).into() }
@@ -46,6 +48,8 @@ impl CatalogProvider for LakeCatalog {
 struct LakeSchema {
     lake: Lake,
     layer: Layer,
+    /// As they were when the session began: DataFusion asks for them where nothing can be awaited.
+    names: Vec<String>,
     as_of: Option<Moment>,
     pinned: Mutex<HashMap<String, Arc<LakeTable>>>,
 }
@@ -69,10 +73,7 @@ impl SchemaProvider for LakeSchema {
     }
 
     fn table_names(&self) -> Vec<String> {
-        // The trait leaves no room for an error: a catalog that cannot be read shows no tables here, and fails
-        // where one is named.
-        let tables = self.lake.catalog().tables().unwrap_or_default();
-        tables.into_iter().filter(|table| table.layer == self.layer).map(|table| table.name).collect()
+        self.names.clone()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
@@ -91,6 +92,6 @@ impl SchemaProvider for LakeSchema {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        matches!(self.lake.catalog().location(&TableName::new(self.layer, name)), Ok(Some(_)))
+        self.names.iter().any(|known| known == name)
     }
 }

@@ -40,7 +40,7 @@ impl Lake {
         let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let frame = match context.sql_with_options(query, reading).await {
             Ok(frame) => frame,
-            Err(error) => return Err(self.explained(Error::from(error))?),
+            Err(error) => return Err(self.explained(Error::from(error)).await?),
         };
         let schema = Arc::clone(frame.schema().inner());
         let batches = frame.collect().await.map_err(Error::from)?;
@@ -65,15 +65,15 @@ impl Lake {
             Some(as_of) => Some(self.resolve(as_of).await?),
             None => None,
         };
-        context.register_catalog(CATALOG, Arc::new(catalog::LakeCatalog::new(self, as_of)));
+        context.register_catalog(CATALOG, Arc::new(catalog::LakeCatalog::new(self, &self.tables().await?, as_of)));
         Ok(context)
     }
 
     /// A planner's error that some table is not there, with names that are.
-    fn explained(&self, error: Error) -> Result<Error, Error> {
+    async fn explained(&self, error: Error) -> Result<Error, Error> {
         let Error::Sql(inner) = &error else { return Ok(error) };
         match names::missing_table(&inner.to_string()) {
-            Some(name) => self.unknown_table(&name),
+            Some(name) => self.unknown_table(&name).await,
             None => Ok(error),
         }
     }

@@ -19,7 +19,7 @@ use sluice_api::{
     BatchId, ColumnSpec, ColumnType, Digest, Encoding, FactValue, Layer, PartitionField, TableFileRecord, TableName,
     TableSpec, Transform,
 };
-use sluice_lakehouse::{Appended, Lake, LandedFile};
+use sluice_lakehouse::{Appended, CatalogSettings, Lake, LandedFile};
 
 /// 2026-11-22T00:00:00Z.
 pub(crate) const DAY_MICROS: i64 = 1_795_305_600_000_000;
@@ -35,6 +35,17 @@ impl Fixture {
     pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let lake = Lake::init(&dir.path().join("lake")).unwrap();
+        Self::of(dir, lake).await
+    }
+
+    /// A lake with another catalog, with the same table.
+    pub(crate) async fn with_catalog(catalog: CatalogSettings) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let lake = Lake::init_with(&dir.path().join("lake"), catalog).await.unwrap();
+        Self::of(dir, lake).await
+    }
+
+    async fn of(dir: tempfile::TempDir, lake: Lake) -> Self {
         let table = TableName::new(Layer::Silver, "field_pixel");
         lake.ensure_table(&table, &spec(), &BTreeMap::new()).await.unwrap();
         Self { dir, lake, table }

@@ -1,4 +1,4 @@
-//! The embedded catalog: one SQLite file in the layout of Iceberg's JDBC catalog (version 1), which PyIceberg, Trino
+//! The embedded catalog's database: one SQLite file in the layout of Iceberg's JDBC catalog (version 1), which PyIceberg, Trino
 //! and Spark open directly. A commit is one compare-and-swap of a table's `metadata_location`.
 
 use std::path::Path;
@@ -44,21 +44,21 @@ pub(crate) enum Swap {
     Conflict,
 }
 
-/// An open catalog. Calls are short and synchronous; the lock is never held across an await.
+/// An open database. Calls are short and synchronous; the lock is never held across an await.
 #[derive(Debug)]
-pub(crate) struct Catalog {
+pub(crate) struct Database {
     connection: Mutex<Connection>,
 }
 
-impl Catalog {
-    /// Opens the catalog, which must exist.
+impl Database {
+    /// Opens the database, which must exist.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(Error::catalog("open the database"))?;
         Self::configure(connection)
     }
 
-    /// Opens the catalog, made if need be, with the namespaces of all layers.
+    /// Opens the database, made if need be, with the namespaces of all layers.
     pub(crate) fn create(path: &Path) -> Result<Self, Error> {
         let connection = Connection::open(path).map_err(Error::catalog("create the database"))?;
         let catalog = Self::configure(connection)?;
@@ -167,7 +167,7 @@ impl Catalog {
             Err(source) => match self.read_location(table) {
                 Ok(Some(found)) if found == location => Ok(Swap::Done),
                 Ok(_) => Err(Error::catalog(format!("commit to `{table}`"))(source)),
-                Err(_) => Err(Error::UnknownOutcome { table: table.clone(), source }),
+                Err(_) => Err(Error::UnknownOutcome { table: table.clone(), source: Box::new(source) }),
             },
         }
     }
@@ -205,8 +205,8 @@ mod tests {
     fn only_one_of_two_swaps_wins() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("catalog.db");
-        let one = Catalog::create(&path).unwrap();
-        let other = Catalog::open(&path).unwrap();
+        let one = Database::create(&path).unwrap();
+        let other = Database::open(&path).unwrap();
         let table = TableName::new(Layer::Silver, "t");
         assert_eq!(one.insert(&table, "a").unwrap(), Swap::Done);
         assert_eq!(other.insert(&table, "b").unwrap(), Swap::Conflict);
