@@ -1,6 +1,12 @@
+mod maintenance;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sluice_lakehouse::BranchName;
+
+use maintenance::{BRANCH_HELP, EXPIRE_HELP, ORPHANS_HELP, TAG_HELP};
+pub(crate) use maintenance::{BranchAction, ExpireArgs, OrphansArgs, TagAction};
 
 /// Heavy payloads (hyperspectral cubes, GPU traces) to queryable Iceberg tables.
 ///
@@ -57,6 +63,36 @@ pub(crate) enum Verb {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Show the tags and branches of a table, or of all tables.
+    Refs {
+        /// `layer.name`; all tables where absent.
+        table: Option<String>,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Name a snapshot of a table, so that it is kept and can be asked for.
+    #[command(after_help = TAG_HELP)]
+    Tag {
+        #[command(subcommand)]
+        action: TagAction,
+    },
+    /// Write, audit, publish: land on a branch that readers do not see, look at it, then publish or drop it.
+    #[command(after_help = BRANCH_HELP)]
+    Branch {
+        #[command(subcommand)]
+        action: BranchAction,
+    },
+    /// Drop old snapshots, and delete the files that no snapshot names any more.
+    ///
+    /// Kept are what a tag or a branch names, what gold was computed from, and what landings that are not finished need.
+    /// Queries of a snapshot that is dropped fail from then on.
+    #[command(after_help = EXPIRE_HELP)]
+    Expire(ExpireArgs),
+    /// List files of tables that nothing names, left behind by processes that died.
+    ///
+    /// Nothing is deleted without `--delete`.
+    #[command(after_help = ORPHANS_HELP)]
+    Orphans(OrphansArgs),
     /// Show where a payload is on its way.
     Follow {
         /// Payload id, or the first digits of it.
@@ -157,6 +193,10 @@ pub(crate) struct LandArgs {
     /// Leave gold as it is; the next `land` without this brings it up to date.
     #[arg(long)]
     pub(crate) skip_gold: bool,
+    /// Land on a branch that readers do not see: look at it with `sluice sql --branch`, then publish or drop it with
+    /// `sluice branch`. Gold is left as it is.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) branch: Option<BranchName>,
     /// How the report is printed.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
@@ -169,9 +209,13 @@ pub(crate) struct SqlArgs {
     /// How rows are printed.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
-    /// The tables as they were: a snapshot id, or a time such as `2026-05-01T12:00:00Z` or `2026-05-01`.
-    #[arg(long, value_name = "SNAPSHOT|TIME")]
+    /// The tables as they were: a snapshot id, the name of a tag, or a time such as `2026-05-01T12:00:00Z` or
+    /// `2026-05-01`.
+    #[arg(long, value_name = "SNAPSHOT|TAG|TIME")]
     pub(crate) as_of: Option<String>,
+    /// The tables as a branch has them, before it is published.
+    #[arg(long, value_name = "NAME", conflicts_with = "as_of")]
+    pub(crate) branch: Option<BranchName>,
 }
 
 #[derive(Debug, Subcommand)]

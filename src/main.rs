@@ -1,5 +1,6 @@
 //! `sluice`: heavy payloads, from the folder where they lie to SQL answers.
 
+mod age;
 mod cli;
 mod output;
 mod progress;
@@ -62,6 +63,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Tables { format } => runtime.block_on(verb::tables::run(&lake, format)),
         Verb::Describe { table, format } => runtime.block_on(verb::describe::run(&lake, &table, format)),
         Verb::History { table, format } => runtime.block_on(verb::history::run(&lake, &table, format)),
+        Verb::Refs { table, format } => runtime.block_on(verb::refs::run(&lake, table.as_deref(), format)),
+        Verb::Tag { action } => runtime.block_on(verb::tag::run(&lake, action)),
+        Verb::Branch { action } => runtime.block_on(verb::branch::run(&lake, action)),
+        Verb::Expire(args) => runtime.block_on(verb::expire::run(&lake, args)),
+        Verb::Orphans(args) => runtime.block_on(verb::orphans::run(&lake, args)),
         Verb::Follow { payload, format } => verb::follow::run(&lake, &payload, format),
         Verb::Quarantine { action } => verb::quarantine::run(&lake, &action),
         Verb::Export(args) => runtime.block_on(verb::export::run(&lake, args)),

@@ -29,6 +29,8 @@ pub struct EdgeOptions {
     pub region: String,
     /// Version of this agent, for provenance.
     pub agent_build: String,
+    /// The branch that payloads are announced for; main where absent.
+    pub branch: Option<String>,
 }
 
 /// An edge host.
@@ -268,6 +270,7 @@ impl Edge {
             dataset: planning.dataset.clone(),
             site: self.routes.site.clone(),
             node: self.routes.node.clone(),
+            branch: self.options.branch.clone(),
             parts: planning.payload.records.clone(),
             facts,
             warnings: planning.plan.warnings.clone(),

@@ -27,6 +27,9 @@ pub struct Candidate {
     pub version: Digest,
     /// Bytes of its table files, for cutting batches.
     pub size: u64,
+    /// The branch that it lands on; main where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
 }
 
 impl Arrival {
@@ -50,6 +53,7 @@ impl Arrival {
             key: self.key,
             version: Digest::of(body),
             size,
+            branch: manifest.branch.clone(),
         };
         Ok((candidate, manifest))
     }

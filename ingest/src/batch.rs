@@ -70,7 +70,7 @@ mod tests {
 
     fn candidate(name: &str, size: u64) -> Candidate {
         let payload_id = PayloadId(Digest::of(name.as_bytes()));
-        Candidate { payload_id, stage: Stage::Full, key: name.into(), version: Digest::of(b""), size }
+        Candidate { payload_id, stage: Stage::Full, key: name.into(), version: Digest::of(b""), size, branch: None }
     }
 
     #[test]

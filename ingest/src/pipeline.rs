@@ -106,7 +106,8 @@ impl Ingest {
 
     /// receive -> plan -> claim -> acknowledge.
     fn bundle(&self, queue: &mut dyn Queue, report: &mut Report) -> Result<Vec<BatchId>, Error> {
-        let mut bundler = Bundler::new(self.limits);
+        // A batch commits to one branch.
+        let mut bundlers: BTreeMap<Option<String>, Bundler> = BTreeMap::new();
         let mut receipts: BTreeMap<String, u64> = BTreeMap::new();
         let mut planned = Vec::new();
         loop {
@@ -118,6 +119,8 @@ impl Ingest {
             for message in messages {
                 if let Some(candidate) = self.candidate(&message, report)? {
                     receipts.insert(candidate.key.clone(), message.receipt);
+                    let bundler = bundlers.entry(candidate.branch.clone());
+                    let bundler = bundler.or_insert_with(|| Bundler::new(self.limits));
                     if let Some(batch) = bundler.push(candidate, now) {
                         planned.push(self.plan(batch, queue, &receipts)?);
                     }
@@ -126,7 +129,7 @@ impl Ingest {
                 }
             }
         }
-        if let Some(batch) = bundler.cut() {
+        for batch in bundlers.values_mut().filter_map(Bundler::cut) {
             planned.push(self.plan(batch, queue, &receipts)?);
         }
         Ok(planned)
@@ -194,11 +197,21 @@ impl Ingest {
             return Ok(());
         }
         on_event(Event::Batch { batch_id, members: claimed.members.len() });
+        let target = self.on_branch(plan.branch())?;
         let result = match BatchResult::read(&self.ledger, batch_id)? {
             Some(result) => result,
-            None => self.land(batch_id, &claimed, on_event).await?.decide(&self.ledger)?,
+            None => target.land(batch_id, &claimed, on_event).await?.decide(&self.ledger)?,
         };
-        self.commit(&result, report, on_event).await
+        target.commit(&result, report, on_event).await
+    }
+
+    /// The same ingest with the lake on the branch that a batch commits to.
+    fn on_branch(&self, branch: Option<&str>) -> Result<Self, Error> {
+        let lake = match branch.map(str::parse).transpose().map_err(Error::lake("read the branch of a batch"))? {
+            Some(name) => self.lake.on_branch(&name),
+            None => self.lake.on_main(),
+        };
+        Ok(Self { lake, ..self.clone() })
     }
 
     /// Only one process at a time needs to work on a batch; the lock ends with its holder, however that ends. It saves

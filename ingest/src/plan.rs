@@ -19,6 +19,11 @@ impl Plan {
         Self { batch_id: BatchId(Digest::of(&body)), candidates }
     }
 
+    /// The branch that the batch commits to; none is main. A batch has one.
+    pub(crate) fn branch(&self) -> Option<&str> {
+        self.candidates.first().and_then(|candidate| candidate.branch.as_deref())
+    }
+
     pub(crate) fn write(&self, ledger: &Ledger) -> Result<(), Error> {
         create(ledger, &key(self.batch_id, "plan"), self, Step::Plan).map(|_| ())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
-use iceberg::spec::{Operation, TableMetadata};
+use iceberg::spec::{Operation, SnapshotRef, Summary, TableMetadata};
 use sluice_api::{BatchId, TableName};
 
 use crate::commit::{Outcome as CommitOutcome, SnapshotProducer};
@@ -110,12 +110,12 @@ impl Lake {
         batch_id: BatchId,
         recorded_head: Option<i64>,
     ) -> Result<Option<i64>, Error> {
-        match search(metadata, &batch_id.to_string(), recorded_head) {
+        match search(metadata, self.head_snapshot(metadata), &batch_id.to_string(), recorded_head) {
             Search::Found(snapshot_id) => Ok(Some(snapshot_id)),
             Search::Absent => Ok(None),
             Search::Unreachable => {
                 let prefix = Paths::batch_key(table, batch_id);
-                let live = self.live_files(table, metadata, metadata.current_snapshot()).await?;
+                let live = self.live_files(table, metadata, self.head_snapshot(metadata)).await?;
                 let ours = live
                     .iter()
                     .find(|entry| self.paths().key_of(entry.file_path()).is_some_and(|key| key.starts_with(&prefix)));
@@ -142,19 +142,24 @@ impl Lake {
     }
 }
 
-fn search(metadata: &TableMetadata, batch_id: &str, recorded_head: Option<i64>) -> Search {
-    let mut cursor = metadata.current_snapshot_id();
+fn search(metadata: &TableMetadata, head: Option<&SnapshotRef>, batch_id: &str, recorded_head: Option<i64>) -> Search {
+    let mut cursor = head.map(|snapshot| snapshot.snapshot_id());
     while cursor != recorded_head {
         let Some(snapshot) = cursor.and_then(|id| metadata.snapshot_by_id(id)) else {
             return Search::Unreachable;
         };
-        let properties = &snapshot.summary().additional_properties;
-        if properties.get(BATCH_ID_PROPERTY).is_some_and(|found| found == batch_id) {
+        if batch_ids(snapshot.summary()).any(|found| found == batch_id) {
             return Search::Found(snapshot.snapshot_id());
         }
         cursor = snapshot.parent_snapshot_id();
     }
     Search::Absent
+}
+
+/// The batches that a snapshot committed: one, or all that it published from a branch.
+pub(crate) fn batch_ids(summary: &Summary) -> impl Iterator<Item = &str> {
+    let listed = summary.additional_properties.get(BATCH_ID_PROPERTY).map_or("", String::as_str);
+    listed.split(',').filter(|batch_id| !batch_id.is_empty())
 }
 
 /// Waits a little longer after each lost race, and not as long as others who lost the same one.

@@ -69,7 +69,7 @@ impl Lake {
             }
         });
         let partition = metadata.default_partition_spec();
-        let live = self.live_files(table, &metadata, metadata.current_snapshot()).await?;
+        let live = self.live_files(table, &metadata, self.head_snapshot(&metadata)).await?;
         let properties: BTreeMap<_, _> = metadata.properties().clone().into_iter().collect();
         Ok(TableDescription {
             table: table.clone(),
@@ -85,7 +85,7 @@ impl Lake {
             rows: live.iter().map(|entry| entry.record_count()).sum(),
             files: live.len() as u64,
             bytes: live.iter().map(|entry| entry.file_size_in_bytes()).sum(),
-            head: metadata.current_snapshot_id(),
+            head: self.head_snapshot(&metadata).map(|snapshot| snapshot.snapshot_id()),
             metadata_location,
         })
     }

@@ -162,6 +162,16 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
+    /// A branch cannot be published; nothing was.
+    #[error("expected branch `{branch}` of `{table}` to be publishable, found a conflict: {reason}")]
+    Unpublishable {
+        /// The branch.
+        branch: crate::BranchName,
+        /// The table.
+        table: TableName,
+        /// What was expected and what was found.
+        reason: String,
+    },
     /// Other writers won every time.
     #[error("expected to commit to `{table}` within {attempts} attempts, found another writer ahead each time")]
     Contended {
@@ -212,6 +222,7 @@ impl Error {
             Self::UnknownTable { .. } => Some("`sluice tables` lists what there is"),
             Self::Contended { .. } => Some("try again: nothing was lost"),
             Self::RestCatalog { source, .. } => source.hint(),
+            Self::Unpublishable { .. } => Some("drop the branch, and land its payloads again on a new one"),
             _ => None,
         }
     }

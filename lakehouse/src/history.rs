@@ -16,7 +16,7 @@ pub struct SnapshotInfo {
     pub committed_at_micros: i64,
     /// `append`, `overwrite` ...
     pub operation: String,
-    /// The batch that it landed, where it did.
+    /// The batch that it landed, where it did; several, with commas between, where it published them.
     pub batch_id: Option<String>,
     /// Rows added by it.
     pub added_records: u64,
@@ -63,10 +63,10 @@ impl Lake {
     pub async fn history(&self, table: &TableName) -> Result<Vec<SnapshotInfo>, Error> {
         let (_, metadata) = self.existing(table).await?;
         let mut history = Vec::new();
-        let mut cursor = metadata.current_snapshot_id();
-        while let Some(snapshot) = cursor.and_then(|id| metadata.snapshot_by_id(id)) {
+        let mut next = self.head_snapshot(&metadata);
+        while let Some(snapshot) = next {
             history.push(SnapshotInfo::of(snapshot));
-            cursor = snapshot.parent_snapshot_id();
+            next = snapshot.parent_snapshot_id().and_then(|parent| metadata.snapshot_by_id(parent));
         }
         Ok(history)
     }

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use iceberg::io::FileIO;
-use iceberg::spec::TableMetadataRef;
+use iceberg::spec::{SnapshotRef, TableMetadata, TableMetadataRef};
 use iceberg::table::Table;
 use iceberg::{NamespaceIdent, Runtime, TableIdent};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use sluice_durable::Step;
 use crate::catalog::{Catalog, CatalogSettings, EmbeddedCatalog, RestCatalog};
 use crate::live::ManifestCache;
 use crate::paths::Paths;
+use crate::refs::{BranchName, head_of};
 use crate::{Error, Ledger, relocate, storage};
 
 /// The lake format that this build reads and writes.
@@ -22,6 +23,8 @@ const FORMAT_VERSION: u32 = 1;
 #[derive(Clone, Debug)]
 pub struct Lake {
     inner: Arc<Inner>,
+    /// Where commits go and queries look; none is main.
+    branch: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -111,13 +114,37 @@ impl Lake {
             CatalogSettings::Embedded => Catalog::Embedded(Box::new(EmbeddedCatalog::open(&paths, &file_io)?)),
             CatalogSettings::Rest(settings) => Catalog::Rest(Box::new(RestCatalog::new(settings.clone()))),
         };
-        Ok(Self { inner: Arc::new(Inner { paths, catalog, file_io, manifests: ManifestCache::default() }) })
+        let inner = Inner { paths, catalog, file_io, manifests: ManifestCache::default() };
+        Ok(Self { inner: Arc::new(inner), branch: None })
     }
 
     /// The lake's folder, absolute.
     #[must_use]
     pub fn root(&self) -> &Path {
         self.inner.paths.root()
+    }
+
+    /// The same lake on a branch: commits go there, and queries see it. A table that the branch has nothing of is seen
+    /// at main, and forked from it by the first commit.
+    #[must_use]
+    pub fn on_branch(&self, branch: &BranchName) -> Self {
+        Self { inner: Arc::clone(&self.inner), branch: Some(branch.as_str().into()) }
+    }
+
+    /// The same lake on main.
+    #[must_use]
+    pub fn on_main(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), branch: None }
+    }
+
+    /// The branch that commits go to; none is main.
+    pub(crate) fn branch(&self) -> Option<&str> {
+        self.branch.as_deref()
+    }
+
+    /// The newest snapshot of a table on this lake's branch.
+    pub(crate) fn head_snapshot<'a>(&self, metadata: &'a TableMetadata) -> Option<&'a SnapshotRef> {
+        head_of(metadata, self.branch())
     }
 
     /// The documents that decide what landed.
@@ -139,7 +166,8 @@ impl Lake {
 
     /// The id of the table's newest snapshot; none where there is no table, or nothing in it.
     pub async fn head(&self, table: &TableName) -> Result<Option<i64>, Error> {
-        Ok(self.load(table).await?.and_then(|(_, metadata)| metadata.current_snapshot_id()))
+        let loaded = self.load(table).await?;
+        Ok(loaded.and_then(|(_, metadata)| self.head_snapshot(&metadata).map(|snapshot| snapshot.snapshot_id())))
     }
 
     /// A table that must exist.

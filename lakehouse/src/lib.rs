@@ -16,12 +16,18 @@ mod commit;
 mod describe;
 mod ensure;
 mod error;
+mod expire;
+mod files;
 mod history;
 mod lake;
 mod land;
 mod landed;
 mod live;
+mod orphans;
+mod partition;
 mod paths;
+mod reachable;
+mod refs;
 mod relocate;
 mod replace;
 mod rows;
@@ -34,12 +40,16 @@ pub use append::Appended;
 pub use catalog::{AuthSettings, CATALOG_NAME, CatalogSettings, RestError, RestSettings};
 pub use describe::{ColumnDescription, TableDescription};
 pub use error::Error;
+pub use expire::{ExpirePolicy, Expired, FileKind};
 pub use history::SnapshotInfo;
 pub use lake::Lake;
 pub use landed::{ColumnMetrics, LandedFile};
-pub use ledger::{Create, Ledger};
+pub use ledger::{Create, Ledger, OpenBatch};
+pub use orphans::Orphan;
+pub use refs::{BranchName, Dropped, Publication, Published, RefInfo, RefKind};
 pub use replace::Replaced;
 pub use sql::{Answer, AsOf};
 
-/// Summary property that names the batch of a snapshot: how a commit finds out that it was done before.
+/// Summary property that names the batch of a snapshot, or with commas between all that it published from a branch: how
+/// a commit finds out that it was done before.
 pub const BATCH_ID_PROPERTY: &str = "sluice.batch-id";

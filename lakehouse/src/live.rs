@@ -15,6 +15,13 @@ use crate::{Error, Lake};
 const MANIFESTS_MAX: usize = 1024;
 const READS_AT_ONCE: usize = 8;
 
+/// A live file, and the partition spec that its partition is by.
+#[derive(Clone, Debug)]
+pub(crate) struct LiveFile {
+    pub(crate) spec_id: i32,
+    pub(crate) entry: ManifestEntryRef,
+}
+
 /// Parsed manifests by recorded path.
 #[derive(Debug, Default)]
 pub(crate) struct ManifestCache {
@@ -79,15 +86,28 @@ impl Lake {
         metadata: &TableMetadata,
         snapshot: Option<&SnapshotRef>,
     ) -> Result<Vec<ManifestEntryRef>, Error> {
+        let live = self.live_by_spec(table, metadata, snapshot).await?;
+        Ok(live.into_iter().map(|file| file.entry).collect())
+    }
+
+    /// [`Lake::live_files`] with the partition spec of each.
+    pub(crate) async fn live_by_spec(
+        &self,
+        table: &TableName,
+        metadata: &TableMetadata,
+        snapshot: Option<&SnapshotRef>,
+    ) -> Result<Vec<LiveFile>, Error> {
         let Some(snapshot) = snapshot else { return Ok(Vec::new()) };
         let files = self.manifest_files(table, metadata, snapshot).await?;
-        let manifests: Vec<Arc<Manifest>> = stream::iter(files)
-            .map(|file| async move { self.manifest(table, &file).await })
+        let manifests: Vec<(i32, Arc<Manifest>)> = stream::iter(files)
+            .map(|file| async move { Ok::<_, Error>((file.partition_spec_id, self.manifest(table, &file).await?)) })
             .buffered(READS_AT_ONCE)
             .try_collect()
             .await?;
-        let live = |manifest: &Arc<Manifest>| {
-            manifest.entries().iter().filter(|entry| entry.is_alive()).cloned().collect::<Vec<_>>()
+        let live = |(spec_id, manifest): &(i32, Arc<Manifest>)| {
+            let spec_id = *spec_id;
+            let live = manifest.entries().iter().filter(|entry| entry.is_alive());
+            live.map(|entry| LiveFile { spec_id, entry: entry.clone() }).collect::<Vec<_>>()
         };
         Ok(manifests.iter().flat_map(live).collect())
     }

@@ -50,7 +50,8 @@ impl Paths {
         format!("{SCHEME}{}/{}", self.recorded, Self::table_key(table))
     }
 
-    fn table_key(table: &TableName) -> String {
+    /// The folder of a table, relative to the root.
+    pub(crate) fn table_key(table: &TableName) -> String {
         format!("{WAREHOUSE}/{}/{}", table.layer.as_str(), table.name)
     }
 
@@ -67,6 +68,11 @@ impl Paths {
     /// The folder of the files of one replacement, relative to the root.
     pub(crate) fn replacement_key(table: &TableName, id: uuid::Uuid) -> String {
         format!("{}/data/replace-{id}/", Self::table_key(table))
+    }
+
+    /// The folder of a layer's tables, relative to the root.
+    pub(crate) fn layer_key(layer: Layer) -> String {
+        format!("{WAREHOUSE}/{}", layer.as_str())
     }
 
     /// A file name that nobody else uses, on the disk of the tables and in a folder that is durable: from there a

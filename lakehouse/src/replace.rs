@@ -53,14 +53,15 @@ impl Lake {
         expected_head: Option<i64>,
     ) -> Result<Replaced, Error> {
         let (location, metadata) = self.existing(table).await?;
-        if metadata.current_snapshot_id() != expected_head {
+        let head = self.head_snapshot(&metadata);
+        if head.map(|snapshot| snapshot.snapshot_id()) != expected_head {
             return Ok(Replaced::Conflict);
         }
         let key_id = key_field(table, &metadata, key_column)?;
         let folder = Paths::replacement_key(table, uuid::Uuid::new_v4());
         let mut removed = Vec::new();
         let mut kept = TableWriter::new(self, table, &metadata, folder.clone())?;
-        for entry in self.live_files(table, &metadata, metadata.current_snapshot()).await? {
+        for entry in self.live_files(table, &metadata, head).await? {
             match touch(entry.data_file(), key_id, keys) {
                 Touch::None => continue,
                 Touch::Whole => removed.push(entry),

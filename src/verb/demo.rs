@@ -60,8 +60,14 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let lake = Lake::init(&args.dir.join("lake"))?;
     output::line(&format!("lake: {}\npayloads: {}\n", lake.root().display(), payloads.display()))?;
     let routes = Some(payloads.join(sluice_edge::ROUTES_FILE)).filter(|file| file.is_file());
-    let land_args =
-        LandArgs { paths: vec![payloads.clone()], routes, threads: None, skip_gold: false, format: Format::Table };
+    let land_args = LandArgs {
+        paths: vec![payloads.clone()],
+        routes,
+        threads: None,
+        skip_gold: false,
+        branch: None,
+        format: Format::Table,
+    };
     let exit = land(&lake, land_args).await?;
     for question in QUESTIONS {
         ask(&lake, &question).await?;

@@ -44,6 +44,14 @@ pub(crate) fn parse(table: &str) -> anyhow::Result<TableName> {
     TableName::parse(table).with_context(|| format!("expected a table as `layer.name`, found `{table}`"))
 }
 
+/// The tables that are named; all where none is.
+pub(crate) async fn parse_all(lake: &Lake, tables: &[String]) -> anyhow::Result<Vec<TableName>> {
+    if tables.is_empty() {
+        return Ok(lake.tables().await?);
+    }
+    tables.iter().map(|table| parse(table)).collect()
+}
+
 fn list(names: &[String]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }

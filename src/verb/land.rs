@@ -23,7 +23,7 @@ pub(crate) async fn run(lake: &Path, args: LandArgs) -> anyhow::Result<Exit> {
 pub(crate) async fn land(lake: &Lake, args: LandArgs) -> anyhow::Result<Exit> {
     let progress = Arc::new(Progress::new());
     let ingest = Ingest::new(lake.clone());
-    let (format, skip_gold) = (args.format, args.skip_gold);
+    let (format, skip_gold, on_branch) = (args.format, args.skip_gold, args.branch.is_some());
     let outcomes = flatten(lake, args, ingest.clone(), Arc::clone(&progress)).await?;
     progress.step("landing");
     let report = ingest
@@ -37,7 +37,7 @@ pub(crate) async fn land(lake: &Lake, args: LandArgs) -> anyhow::Result<Exit> {
         .await
         .context("land announced payloads")?;
     let mut promoted = Vec::new();
-    if !skip_gold {
+    if !skip_gold && !on_branch {
         progress.step("bringing gold up to date");
         promoted = promote::promote(lake, &|text| progress.step(text)).await.context("bring gold up to date")?;
     }
@@ -71,8 +71,12 @@ async fn flatten(lake: &Lake, args: LandArgs, ingest: Ingest, progress: Arc<Prog
         let mut plugins = Plugins::default();
         plugins.add(&host, ENVI)?;
         plugins.add(&host, CHROME_TRACE)?;
-        let options =
-            EdgeOptions { root, region: "local".to_owned(), agent_build: env!("CARGO_PKG_VERSION").to_owned() };
+        let options = EdgeOptions {
+            root,
+            region: "local".to_owned(),
+            agent_build: env!("CARGO_PKG_VERSION").to_owned(),
+            branch: args.branch.as_ref().map(ToString::to_string),
+        };
         let edge = Edge::new(options, routes, plugins)?;
         let now = clock::now_micros();
         edge.resume(now)?;

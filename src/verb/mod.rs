@@ -1,12 +1,17 @@
 //! One file per verb.
 
+pub(crate) mod branch;
 pub(crate) mod demo;
 pub(crate) mod describe;
+pub(crate) mod expire;
 pub(crate) mod export;
 pub(crate) mod follow;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod land;
+pub(crate) mod orphans;
 pub(crate) mod quarantine;
+pub(crate) mod refs;
 pub(crate) mod sql;
 pub(crate) mod tables;
+pub(crate) mod tag;

@@ -111,6 +111,9 @@ pub struct PayloadManifest {
     pub site: String,
     /// On which host.
     pub node: String,
+    /// The branch that it is to land on, for somebody to look at before it is published; main where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
     /// Measured parts, then references.
     pub parts: Vec<PartRecord>,
     /// Facts of the route, the plan and `finish`.

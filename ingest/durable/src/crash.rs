@@ -34,9 +34,12 @@ pub enum Step {
     LandingRelease,
     /// Ledger: the record of a rejected payload.
     Quarantine,
+    /// Maintenance: a file that no snapshot names is deleted. No payload passes here.
+    FileDelete,
 }
 
 impl Step {
+    /// Of the way of a payload.
     const ALL: [Self; 13] = [
         Self::SpoolSeal,
         Self::LandingPut,
@@ -70,6 +73,7 @@ impl Step {
             Self::Done => "done",
             Self::LandingRelease => "landing-release",
             Self::Quarantine => "quarantine",
+            Self::FileDelete => "file-delete",
         }
     }
 
@@ -90,9 +94,18 @@ impl Step {
     }
 }
 
-/// The names of all crash points, in the order of the way.
+/// The names of all crash points on the way of a payload, in its order.
 pub fn crash_points() -> impl Iterator<Item = String> {
-    Step::ALL.iter().flat_map(|step| ["before", "after"].map(|side| format!("{}.{side}", step.name())))
+    points(&Step::ALL)
+}
+
+/// The names of the crash points that only maintenance reaches.
+pub fn maintenance_crash_points() -> impl Iterator<Item = String> {
+    points(&[Step::FileDelete])
+}
+
+fn points(steps: &'static [Step]) -> impl Iterator<Item = String> {
+    steps.iter().flat_map(|step| ["before", "after"].map(|side| format!("{}.{side}", step.name())))
 }
 
 struct Armed {

@@ -7,5 +7,5 @@ mod file;
 
 pub mod clock;
 
-pub use crash::{CRASH_VARIABLE, Step, crash_points};
+pub use crash::{CRASH_VARIABLE, Step, crash_points, maintenance_crash_points};
 pub use file::{Created, Error, create_new, publish, publish_dir, remove, replace, sync_dir};

@@ -1,5 +1,6 @@
 //! Commits: what a change to a table is, and how one becomes the table's new state or nothing at all.
 
+mod manifests;
 mod producer;
 mod summary;
 
@@ -10,7 +11,7 @@ use sluice_api::TableName;
 use crate::catalog::Loaded;
 use crate::{Error, Lake};
 
-pub(crate) use producer::SnapshotProducer;
+pub(crate) use producer::{Change, SnapshotProducer};
 
 /// A change to one table: what must be true of it, and what becomes of it.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use iceberg::spec::{
     DataFile, FormatVersion, MAIN_BRANCH, ManifestEntryRef, ManifestFile, ManifestListWriter, ManifestWriter,
-    ManifestWriterBuilder, Operation, Snapshot, SnapshotRef, SnapshotReference, SnapshotRetention, TableMetadata,
+    ManifestWriterBuilder, Operation, Snapshot, SnapshotRef, Summary, TableMetadata,
 };
 use iceberg::{TableRequirement, TableUpdate};
 use sluice_api::TableName;
@@ -10,21 +10,29 @@ use uuid::Uuid;
 
 use super::Commit;
 use super::summary::summary;
+use crate::refs::{moved_branch, ref_is_unmoved};
 use crate::{Error, Lake};
-
-/// More manifests than this are merged into one per partition spec, so that a snapshot stays quick to plan.
-const MANIFESTS_MAX: usize = 100;
 
 /// Marks an entry whose sequence number is the snapshot's own.
 const INHERITED: i64 = -1;
 
-/// Makes the next snapshot of a table: manifests, manifest list, summary, and the [`Commit`] that asserts the head it
+/// Files that come and go in one snapshot.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) operation: Operation,
+    /// By the partition spec that their partitions are by.
+    pub(crate) added: BTreeMap<i32, Vec<DataFile>>,
+    /// Entries of the head.
+    pub(crate) removed: Vec<ManifestEntryRef>,
+}
+
+/// Makes the next snapshot of a table, on the lake's branch: manifests, manifest list, summary, and the [`Commit`] that asserts the head it
 /// was made from.
 pub(crate) struct SnapshotProducer<'a> {
-    lake: &'a Lake,
-    table: &'a TableName,
-    metadata: &'a TableMetadata,
-    parent: Option<&'a SnapshotRef>,
+    pub(super) lake: &'a Lake,
+    pub(super) table: &'a TableName,
+    pub(super) metadata: &'a TableMetadata,
+    pub(super) parent: Option<&'a SnapshotRef>,
     snapshot_id: i64,
     commit_id: Uuid,
     manifests_written: Vec<String>,
@@ -39,7 +47,7 @@ impl<'a> SnapshotProducer<'a> {
             lake,
             table,
             metadata,
-            parent: metadata.current_snapshot(),
+            parent: lake.head_snapshot(metadata),
             snapshot_id: unique_snapshot_id(metadata),
             commit_id: Uuid::new_v4(),
             manifests_written: Vec::new(),
@@ -50,7 +58,8 @@ impl<'a> SnapshotProducer<'a> {
         self.snapshot_id
     }
 
-    /// A snapshot that adds files and removes live ones. `removed` must be entries of the head.
+    /// A snapshot that adds files by the current partition spec and removes live ones. `removed` must be entries of the
+    /// head.
     pub(crate) async fn produce(
         &mut self,
         operation: Operation,
@@ -58,41 +67,58 @@ impl<'a> SnapshotProducer<'a> {
         removed: &[ManifestEntryRef],
         properties: &BTreeMap<String, String>,
     ) -> Result<Commit, Error> {
+        let added = BTreeMap::from([(self.metadata.default_partition_spec_id(), added)]);
+        self.produce_change(Change { operation, added, removed: removed.to_vec() }, properties).await
+    }
+
+    /// A snapshot that makes a change.
+    pub(crate) async fn produce_change(
+        &mut self,
+        change: Change,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<Commit, Error> {
         let summary = summary(
-            operation,
+            change.operation,
             properties,
             self.parent.map(|parent| parent.summary()),
-            added.iter(),
-            removed.iter().map(|entry| entry.data_file()),
+            change.added.values().flatten(),
+            change.removed.iter().map(|entry| entry.data_file()),
         );
-        let mut manifests = self.carried_manifests(removed).await?;
-        if !added.is_empty() {
-            manifests.insert(0, self.write_added(added).await?);
+        let mut manifests = Vec::new();
+        for (spec_id, added) in change.added {
+            if !added.is_empty() {
+                manifests.push(self.write_added(spec_id, added).await?);
+            }
         }
+        manifests.extend(self.carried_manifests(&change.removed).await?);
+        self.snapshot_of(manifests, summary).await
+    }
+
+    /// The commit of a snapshot that consists of these manifests.
+    pub(super) async fn snapshot_of(
+        &mut self,
+        manifests: Vec<ManifestFile>,
+        summary: Summary,
+    ) -> Result<Commit, Error> {
         let list = self.write_list(manifests).await?;
         let snapshot = Snapshot::builder()
             .with_manifest_list(list)
             .with_snapshot_id(self.snapshot_id)
-            .with_parent_snapshot_id(self.metadata.current_snapshot_id())
+            .with_parent_snapshot_id(self.parent_id())
             .with_sequence_number(self.metadata.next_sequence_number())
             .with_summary(summary)
             .with_schema_id(self.metadata.current_schema_id())
             .with_timestamp_ms(self.timestamp_ms())
             .build();
-        let reference = SnapshotReference::new(self.snapshot_id, SnapshotRetention::branch(None, None, None));
-        Ok(Commit {
-            requirements: vec![
-                TableRequirement::UuidMatch { uuid: self.metadata.uuid() },
-                TableRequirement::RefSnapshotIdMatch {
-                    r#ref: MAIN_BRANCH.to_owned(),
-                    snapshot_id: self.metadata.current_snapshot_id(),
-                },
-            ],
-            updates: vec![
-                TableUpdate::AddSnapshot { snapshot },
-                TableUpdate::SetSnapshotRef { ref_name: MAIN_BRANCH.to_owned(), reference },
-            ],
-        })
+        let branch = self.lake.branch().unwrap_or(MAIN_BRANCH);
+        let requirements =
+            vec![TableRequirement::UuidMatch { uuid: self.metadata.uuid() }, ref_is_unmoved(self.metadata, branch)];
+        let moved = moved_branch(self.metadata, branch, self.snapshot_id)?;
+        Ok(Commit { requirements, updates: vec![TableUpdate::AddSnapshot { snapshot }, moved] })
+    }
+
+    fn parent_id(&self) -> Option<i64> {
+        self.parent.map(|parent| parent.snapshot_id())
     }
 
     /// Removes the files of an attempt that lost; data files are not its own and stay.
@@ -107,73 +133,17 @@ impl<'a> SnapshotProducer<'a> {
         (sluice_durable::clock::now_micros() / 1000).max(self.metadata.last_updated_ms())
     }
 
-    /// The parent's manifests: as they are, rewritten where files go, merged where they are too many.
-    async fn carried_manifests(&mut self, removed: &[ManifestEntryRef]) -> Result<Vec<ManifestFile>, Error> {
-        let Some(parent) = self.parent else { return Ok(Vec::new()) };
-        let files = self.lake.manifest_files(self.table, self.metadata, parent).await?;
-        let gone: HashSet<&str> = removed.iter().map(|entry| entry.file_path()).collect();
-        let merge = files.len() >= MANIFESTS_MAX;
-        let mut carried = Vec::new();
-        let mut merging: BTreeMap<i32, Vec<(ManifestFile, Vec<ManifestEntryRef>)>> = BTreeMap::new();
-        for file in files {
-            if !merge && gone.is_empty() {
-                carried.push(file);
-                continue;
-            }
-            let manifest = self.lake.manifest(self.table, &file).await?;
-            let entries: Vec<_> = manifest.entries().iter().filter(|entry| entry.is_alive()).cloned().collect();
-            if merge {
-                merging.entry(file.partition_spec_id).or_default().push((file, entries));
-            } else if entries.iter().any(|entry| gone.contains(entry.file_path())) {
-                carried.push(self.rewrite(file.partition_spec_id, &entries, &gone).await?);
-            } else if !entries.is_empty() {
-                carried.push(file);
-            }
-        }
-        for (spec_id, group) in merging {
-            let entries: Vec<_> = group.into_iter().flat_map(|(_, entries)| entries).collect();
-            carried.push(self.rewrite(spec_id, &entries, &gone).await?);
-        }
-        Ok(carried)
-    }
-
-    /// One manifest of live entries, those in `gone` marked as deleted by this snapshot.
-    async fn rewrite(
-        &mut self,
-        spec_id: i32,
-        entries: &[ManifestEntryRef],
-        gone: &HashSet<&str>,
-    ) -> Result<ManifestFile, Error> {
-        let table = self.table;
-        let failed = || Error::metadata(format!("rewrite a manifest of `{table}`"));
-        let mut writer = self.manifest_writer(spec_id)?;
-        for entry in entries {
-            let (Some(sequence_number), Some(snapshot_id)) = (entry.sequence_number(), entry.snapshot_id()) else {
-                return Err(Error::Unsupported { table: self.table.clone(), feature: "files without sequence number" });
-            };
-            let file_sequence_number = entry.file_sequence_number.or(Some(sequence_number));
-            let file = entry.data_file().clone();
-            if gone.contains(entry.file_path()) {
-                writer.add_delete_file(file, sequence_number, file_sequence_number)
-            } else {
-                writer.add_existing_file(file, snapshot_id, sequence_number, file_sequence_number)
-            }
-            .map_err(failed())?;
-        }
-        writer.write_manifest_file().await.map_err(failed())
-    }
-
-    async fn write_added(&mut self, added: Vec<DataFile>) -> Result<ManifestFile, Error> {
+    async fn write_added(&mut self, spec_id: i32, added: Vec<DataFile>) -> Result<ManifestFile, Error> {
         let table = self.table;
         let failed = || Error::metadata(format!("write a manifest of `{table}`"));
-        let mut writer = self.manifest_writer(self.metadata.default_partition_spec_id())?;
+        let mut writer = self.manifest_writer(spec_id)?;
         for file in added {
             writer.add_file(file, INHERITED).map_err(failed())?;
         }
         writer.write_manifest_file().await.map_err(failed())
     }
 
-    fn manifest_writer(&mut self, spec_id: i32) -> Result<ManifestWriter, Error> {
+    pub(super) fn manifest_writer(&mut self, spec_id: i32) -> Result<ManifestWriter, Error> {
         let spec = self.metadata.partition_spec_by_id(spec_id).ok_or_else(|| {
             Error::Invalid(format!("expected partition spec {spec_id} in the metadata of `{}`", self.table))
         })?;
@@ -199,7 +169,7 @@ impl<'a> SnapshotProducer<'a> {
         let mut writer = ManifestListWriter::v2(
             output.writer().await.map_err(failed())?,
             self.snapshot_id,
-            self.metadata.current_snapshot_id(),
+            self.parent_id(),
             self.metadata.next_sequence_number(),
         );
         writer.add_manifests(manifests.into_iter()).map_err(failed())?;

@@ -50,7 +50,7 @@ pub(super) async fn write(lake: &Lake, payload: &LandedPayload, to: &Path) -> Re
 /// The files of the table's current snapshot, by name.
 async fn data_files(lake: &Lake, table: &TableName) -> Result<Vec<PathBuf>, ExportError> {
     let (_, metadata) = lake.existing(table).await?;
-    let files = lake.live_files(table, &metadata, metadata.current_snapshot()).await?;
+    let files = lake.live_files(table, &metadata, lake.head_snapshot(&metadata)).await?;
     let mut paths: Vec<PathBuf> = files.iter().map(|entry| lake.paths().resolve(entry.file_path())).collect();
     paths.sort();
     Ok(paths)

@@ -1,6 +1,7 @@
 //! The ledger: small JSON documents that are written once. What stands in it is decided, whoever wrote it.
 
 pub mod keys;
+mod open;
 
 use std::fs;
 use std::io;
@@ -11,6 +12,8 @@ use serde::de::DeserializeOwned;
 use sluice_durable::{Created, Step};
 
 use crate::Error;
+
+pub use open::OpenBatch;
 
 /// What [`Ledger::create`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -28,6 +28,7 @@ use crate::{Error, Lake};
 use model::Model;
 use payloads::PayloadRow;
 use target::Target;
+pub(crate) use watermark::watermark;
 
 /// A table that promotion brought up to date.
 #[derive(Clone, Debug, PartialEq, Eq)]

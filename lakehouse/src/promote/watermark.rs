@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use iceberg::spec::TableMetadata;
+use iceberg::spec::{SnapshotRef, TableMetadata};
 
 use super::model::Model;
 
@@ -39,6 +39,16 @@ impl Watermark {
         let snapshot_id = summary.get(WATERMARK)?.parse().ok()?;
         Some(Self { snapshot_id, model_digest: summary.get(MODEL_DIGEST).cloned().unwrap_or_default() })
     }
+}
+
+/// The nearest ancestor of a table's head that says how far the table is brought up, and the snapshot of
+/// `bronze.payloads` that it says so by.
+pub(crate) fn watermark(metadata: &TableMetadata) -> Option<(i64, i64)> {
+    let parent = |snapshot: &&SnapshotRef| metadata.snapshot_by_id(snapshot.parent_snapshot_id()?);
+    std::iter::successors(metadata.current_snapshot(), parent).find_map(|snapshot| {
+        let found = Watermark::of_summary(&snapshot.summary().additional_properties)?;
+        Some((snapshot.snapshot_id(), found.snapshot_id))
+    })
 }
 
 /// The summary of a snapshot that brings a model's table up to `snapshot_id`.

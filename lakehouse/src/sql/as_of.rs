@@ -1,47 +1,92 @@
-use iceberg::spec::{SnapshotRef, TableMetadata};
+use iceberg::spec::{SnapshotRef, SnapshotReference, TableMetadata};
 
+use crate::refs::{head_of, references};
 use crate::{Error, Lake};
 
 /// A point of the past that a query sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AsOf {
     /// The table that owns this snapshot is seen at it, every other table as it was when it was committed.
     Snapshot(i64),
     /// Every table as it was at this time, in microseconds since 1970.
     Time(i64),
+    /// Tables that have a tag or a branch of this name are seen at it. Every other table is seen as it is now where the
+    /// name is a branch, and as it was when the newest tagged snapshot was committed where it is a tag.
+    Ref(String),
 }
 
-/// [`AsOf`] with the time of the snapshot it names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
-    snapshot_id: Option<i64>,
-    time_ms: i64,
+/// [`AsOf`] with the time of what it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    Time(i64),
+    Snapshot { snapshot_id: i64, time_ms: i64 },
+    Branch(String),
+    Tag { name: String, time_ms: i64 },
 }
 
 impl Lake {
-    pub(super) async fn resolve(&self, as_of: AsOf) -> Result<Moment, Error> {
-        let snapshot_id = match as_of {
-            AsOf::Time(micros) => return Ok(Moment { snapshot_id: None, time_ms: micros.div_euclid(1000) }),
-            AsOf::Snapshot(snapshot_id) => snapshot_id,
-        };
+    pub(super) async fn resolve(&self, as_of: &AsOf) -> Result<Moment, Error> {
+        match as_of {
+            AsOf::Time(micros) => Ok(Moment::Time(micros.div_euclid(1000))),
+            AsOf::Snapshot(snapshot_id) => self.resolve_snapshot(*snapshot_id).await,
+            AsOf::Ref(name) => self.resolve_ref(name).await,
+        }
+    }
+
+    /// The snapshot of a table at some point of the past; none where it held nothing yet.
+    pub(crate) async fn snapshot_at(
+        &self,
+        metadata: &TableMetadata,
+        as_of: &AsOf,
+    ) -> Result<Option<SnapshotRef>, Error> {
+        Ok(self.resolve(as_of).await?.snapshot(metadata).cloned())
+    }
+
+    async fn resolve_snapshot(&self, snapshot_id: i64) -> Result<Moment, Error> {
         for table in self.tables().await? {
             let Some((_, metadata)) = self.load(&table).await? else { continue };
             if let Some(snapshot) = metadata.snapshot_by_id(snapshot_id) {
-                return Ok(Moment { snapshot_id: Some(snapshot_id), time_ms: snapshot.timestamp_ms() });
+                return Ok(Moment::Snapshot { snapshot_id, time_ms: snapshot.timestamp_ms() });
             }
         }
         Err(Error::Invalid(format!("expected a snapshot of some table, found none with id {snapshot_id}")))
     }
+
+    async fn resolve_ref(&self, name: &str) -> Result<Moment, Error> {
+        let mut newest = None;
+        for table in self.tables().await? {
+            let Some((_, metadata)) = self.load(&table).await? else { continue };
+            let Some(snapshot) = metadata.snapshot_for_ref(name) else { continue };
+            if references(&metadata)?.get(name).is_some_and(SnapshotReference::is_branch) {
+                return Ok(Moment::Branch(name.to_owned()));
+            }
+            newest = newest.max(Some(snapshot.timestamp_ms()));
+        }
+        match newest {
+            Some(time_ms) => Ok(Moment::Tag { name: name.to_owned(), time_ms }),
+            None => Err(Error::Invalid(format!("expected a tag or a branch of some table, found none named `{name}`"))),
+        }
+    }
 }
 
 impl Moment {
+    /// Whether it moves on: then a table's current schema counts.
+    pub(super) fn is_branch(&self) -> bool {
+        matches!(self, Self::Branch(_))
+    }
+
     /// The snapshot of a table at this moment; none where it held nothing yet.
-    pub(super) fn snapshot(self, metadata: &TableMetadata) -> Option<&SnapshotRef> {
-        if let Some(snapshot) = self.snapshot_id.and_then(|id| metadata.snapshot_by_id(id)) {
-            return Some(snapshot);
-        }
-        // The log, not the ids: after a rollback the newest snapshot is not the current one.
-        let entry = metadata.history().iter().rev().find(|entry| entry.timestamp_ms() <= self.time_ms)?;
-        metadata.snapshot_by_id(entry.snapshot_id)
+    pub(super) fn snapshot<'a>(&self, metadata: &'a TableMetadata) -> Option<&'a SnapshotRef> {
+        let (named, time_ms) = match self {
+            Self::Branch(name) => return head_of(metadata, Some(name)),
+            Self::Time(time_ms) => (None, time_ms),
+            Self::Snapshot { snapshot_id, time_ms } => (metadata.snapshot_by_id(*snapshot_id), time_ms),
+            Self::Tag { name, time_ms } => (metadata.snapshot_for_ref(name), time_ms),
+        };
+        named.or_else(|| {
+            // The log, not the ids: after a rollback the newest snapshot is not the current one.
+            let entry = metadata.history().iter().rev().find(|entry| entry.timestamp_ms() <= *time_ms)?;
+            metadata.snapshot_by_id(entry.snapshot_id)
+        })
     }
 }

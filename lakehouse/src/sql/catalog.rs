@@ -19,10 +19,11 @@ pub(super) struct LakeCatalog {
 
 impl LakeCatalog {
     /// `tables` are those of all layers.
-    pub(super) fn new(lake: &Lake, tables: &[TableName], as_of: Option<Moment>) -> Self {
+    pub(super) fn new(lake: &Lake, tables: &[TableName], as_of: Option<&Moment>) -> Self {
         let layer = |layer: Layer| {
             let names = tables.iter().filter(|table| table.layer == layer).map(|table| table.name.clone()).collect();
-            let schema = LakeSchema { lake: lake.clone(), layer, names, as_of, pinned: Mutex::default() };
+            let schema =
+                LakeSchema { lake: lake.clone(), layer, names, as_of: as_of.cloned(), pinned: Mutex::default() };
             (layer.as_str(), Arc::new(schema))
         };
         Self { layers: [Layer::Bronze, Layer::Silver, Layer::Gold].map(layer).into() }
@@ -82,11 +83,11 @@ impl SchemaProvider for LakeSchema {
         }
         let table = TableName::new(self.layer, name);
         let Some((_, metadata)) = self.lake.load(&table).await? else { return Ok(None) };
-        let snapshot = match self.as_of {
+        let snapshot = match &self.as_of {
             Some(moment) => moment.snapshot(&metadata).cloned(),
-            None => metadata.current_snapshot().cloned(),
+            None => self.lake.head_snapshot(&metadata).cloned(),
         };
-        let at_head = self.as_of.is_none();
+        let at_head = self.as_of.as_ref().is_none_or(Moment::is_branch);
         let opened = LakeTable::new(&self.lake, table, metadata, snapshot, at_head)?;
         Ok(Some(self.pin(name, opened)))
     }

@@ -62,10 +62,13 @@ impl Lake {
         parquet.reorder_filters = true;
         let context = SessionContext::new_with_config(config);
         let as_of = match as_of {
-            Some(as_of) => Some(self.resolve(as_of).await?),
+            Some(as_of) => Some(self.resolve(&as_of).await?),
             None => None,
         };
-        context.register_catalog(CATALOG, Arc::new(catalog::LakeCatalog::new(self, &self.tables().await?, as_of)));
+        context.register_catalog(
+            CATALOG,
+            Arc::new(catalog::LakeCatalog::new(self, &self.tables().await?, as_of.as_ref())),
+        );
         Ok(context)
     }
 

@@ -3,6 +3,7 @@
 
 mod append;
 mod evolve;
+mod expire;
 mod fixture;
 mod foreign;
 mod land;
@@ -10,6 +11,7 @@ mod ministack;
 mod moved;
 mod promote;
 mod proxy;
+mod refs;
 mod replace;
 mod rest;
 mod sql;

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, with everything that a person needs to know"
 )]
 
+mod branches;
 mod command_line;
 mod crash_points;
 mod cubes;

@@ -1,0 +1,136 @@
+use std::collections::BTreeSet;
+
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use iceberg::spec::{SnapshotReference, SnapshotRetention, TableMetadata};
+use sluice_api::{Layer, TableName};
+
+use super::{BranchName, references, remove_ref, set_ref};
+use crate::{AsOf, Error, Lake};
+
+/// What a dropped branch leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Tables that it was removed from.
+    pub tables: Vec<TableName>,
+    /// Payloads whose rows were on it alone: nobody sees them any more.
+    pub payload_ids: Vec<String>,
+}
+
+impl Lake {
+    /// Forks a branch from main: of these tables, or of all that hold something. One that is there already stays where
+    /// it is. Returns the tables that have it now.
+    pub async fn create_branch(&self, name: &BranchName, tables: &[TableName]) -> Result<Vec<TableName>, Error> {
+        let all = if tables.is_empty() { self.tables().await? } else { tables.to_vec() };
+        let mut forked = Vec::new();
+        for table in all {
+            self.change_refs(&table, |metadata| {
+                match (metadata.snapshot_for_ref(name.as_str()), metadata.current_snapshot()) {
+                    (None, Some(head)) => {
+                        let retention = SnapshotRetention::branch(None, None, None);
+                        Ok(Some(set_ref(
+                            metadata,
+                            name.as_str(),
+                            SnapshotReference::new(head.snapshot_id(), retention),
+                        )))
+                    }
+                    _ => Ok(None),
+                }
+            })
+            .await?;
+            let (_, metadata) = self.existing(&table).await?;
+            if has_branch(&metadata, name)? {
+                forked.push(table);
+            }
+        }
+        Ok(forked)
+    }
+
+    /// The tables that have something on a branch, `bronze.payloads` last; an error where none has.
+    pub async fn branch_tables(&self, name: &BranchName) -> Result<Vec<TableName>, Error> {
+        let mut tables = Vec::new();
+        for table in self.tables().await? {
+            let (_, metadata) = self.existing(&table).await?;
+            if has_branch(&metadata, name)? {
+                tables.push(table);
+            }
+        }
+        if tables.is_empty() {
+            return Err(Error::Invalid(format!(
+                "expected a branch of some table, found none named `{name}`: `sluice branch list` shows what there is"
+            )));
+        }
+        tables.sort_by_key(|table| (*table == payloads_table(), table.clone()));
+        Ok(tables)
+    }
+
+    /// Removes a branch from all tables, `bronze.payloads` first, so that what is left of an interrupted drop shows no
+    /// payload. Its files go at the next expiry.
+    pub async fn drop_branch(&self, name: &BranchName, dry_run: bool) -> Result<Dropped, Error> {
+        let mut tables = self.branch_tables(name).await?;
+        self.check_no_open_batch(name)?;
+        tables.reverse();
+        let payload_ids = self.payloads_on_branch_alone(name).await?;
+        for table in tables.iter().filter(|_| !dry_run) {
+            self.change_refs(table, |metadata| {
+                Ok(has_branch(metadata, name)?.then(|| remove_ref(metadata, name.as_str())))
+            })
+            .await?;
+        }
+        Ok(Dropped { tables, payload_ids })
+    }
+
+    async fn payloads_on_branch_alone(&self, name: &BranchName) -> Result<Vec<String>, Error> {
+        let Some((_, metadata)) = self.load(&payloads_table()).await? else { return Ok(Vec::new()) };
+        let main = self.on_main();
+        let on_main = main.payload_ids(main.head_snapshot(&metadata).map(|head| head.snapshot_id())).await?;
+        let branch = self.on_branch(name);
+        let on_branch = branch.payload_ids(branch.head_snapshot(&metadata).map(|head| head.snapshot_id())).await?;
+        Ok(on_branch.difference(&on_main).map(|(payload_id, ..)| payload_id.clone()).collect())
+    }
+
+    /// The landings in a snapshot of `bronze.payloads`: payload, stage and revision.
+    pub(super) async fn payload_ids(
+        &self,
+        snapshot_id: Option<i64>,
+    ) -> Result<BTreeSet<(String, String, String)>, Error> {
+        let Some(snapshot_id) = snapshot_id else { return Ok(BTreeSet::new()) };
+        let query = format!("SELECT payload_id, stage, revision FROM {}", payloads_table());
+        let answer = self.sql(&query, Some(AsOf::Snapshot(snapshot_id))).await?;
+        let mut landings = BTreeSet::new();
+        for batch in &answer.batches {
+            let text = |index: usize| cast(batch.column(index), &DataType::Utf8).map_err(Error::rows("read landings"));
+            let (payloads, stages, revisions) = (text(0)?, text(1)?, text(2)?);
+            for row in 0..batch.num_rows() {
+                let value = |column: &dyn arrow::array::Array| column.as_string::<i32>().value(row).to_owned();
+                landings.insert((value(&payloads), value(&stages), value(&revisions)));
+            }
+        }
+        Ok(landings)
+    }
+
+    /// A batch that is not done would commit to a branch that is gone.
+    pub(super) fn check_no_open_batch(&self, name: &BranchName) -> Result<(), Error> {
+        let open = self.ledger().open_batches()?;
+        match open.iter().find(|batch| batch.branch.as_deref() == Some(name.as_str())) {
+            None => Ok(()),
+            Some(batch) => Err(Error::Invalid(format!(
+                "expected branch `{name}` to be without open batches, found {}: `sluice land` finishes it",
+                batch.batch_id
+            ))),
+        }
+    }
+}
+
+pub(crate) fn payloads_table() -> TableName {
+    TableName::new(Layer::Bronze, "payloads")
+}
+
+/// Whether the table has a ref of this name, and it is no tag.
+pub(super) fn has_branch(metadata: &TableMetadata, name: &BranchName) -> Result<bool, Error> {
+    if metadata.snapshot_for_ref(name.as_str()).is_none() {
+        return Ok(false);
+    }
+    Ok(references(metadata)?.get(name.as_str()).is_some_and(SnapshotReference::is_branch))
+}

@@ -1,0 +1,127 @@
+//! Arguments of the verbs that keep tables in order.
+
+use clap::{Args, Subcommand};
+use sluice_lakehouse::BranchName;
+
+use super::Format;
+use crate::age::Age;
+
+pub(crate) const EXPIRE_HELP: &str = "\
+Example: see what a week's retention would free, then do it.
+  sluice expire --older-than 7d --keep-last 10 --dry-run
+  sluice expire --older-than 7d --keep-last 10";
+
+#[derive(Debug, Args)]
+pub(crate) struct ExpireArgs {
+    /// Tables as `layer.name`; all where absent.
+    pub(crate) tables: Vec<String>,
+    /// Snapshots older than this go: `12h`, `7d`, `2w`.
+    #[arg(long, value_name = "AGE", default_value = "7d")]
+    pub(crate) older_than: Age,
+    /// So many of each branch's newest snapshots stay, however old.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) keep_last: usize,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+pub(crate) const ORPHANS_HELP: &str = "\
+Example: look first, then clean up.
+  sluice orphans
+  sluice orphans --older-than 7d --delete";
+
+#[derive(Debug, Args)]
+pub(crate) struct OrphansArgs {
+    /// Tables as `layer.name`; all, and unfinished files beside them, where absent.
+    pub(crate) tables: Vec<String>,
+    /// Younger files are left alone: `36h`, `3d`. At least a day.
+    #[arg(long, value_name = "AGE", default_value = "3d")]
+    pub(crate) older_than: Age,
+    /// Delete what is found.
+    #[arg(long)]
+    pub(crate) delete: bool,
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+pub(crate) const TAG_HELP: &str = "\
+Example: before a risky change, keep what is there and compare with it later.
+  sluice tag create silver.field_pixel before-recalibration
+  sluice sql --as-of before-recalibration \"SELECT avg(b001) FROM field_pixel\"";
+
+pub(crate) const BRANCH_HELP: &str = "\
+Example: look at a delivery before anybody else sees it.
+  sluice land --branch may-delivery FOLDER
+  sluice sql --branch may-delivery \"SELECT site, count(*) FROM field_pixel GROUP BY site\"
+  sluice branch publish may-delivery      (or: sluice branch drop may-delivery)";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TagAction {
+    /// Name the newest snapshot of a table, or an older one. Naming it again changes nothing.
+    Create {
+        /// `layer.name`
+        table: String,
+        /// Begins with a letter: letters, digits, `_`, `-`, `.`
+        name: String,
+        /// The snapshot to name: its id, or a time at which it was the newest.
+        #[arg(long, value_name = "SNAPSHOT|TIME")]
+        at: Option<String>,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Forget a name; what it alone kept goes at the next `sluice expire`.
+    Drop {
+        /// `layer.name`
+        table: String,
+        /// The tag.
+        name: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BranchAction {
+    /// Fork a branch from what readers see now. `land --branch` does so by itself, for the tables that it lands in.
+    Create {
+        /// The branch.
+        name: BranchName,
+        /// Tables as `layer.name`; all where absent.
+        tables: Vec<String>,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// List the branches with their tables.
+    List {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Forget a branch with everything that it alone has. Its payloads count as landed and do not land again by
+    /// themselves.
+    Drop {
+        /// The branch.
+        name: BranchName,
+        /// Only say what would be lost.
+        #[arg(long)]
+        dry_run: bool,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show readers what a branch has. Refused where its payloads changed on main since it was forked; what was
+    /// interrupted goes on where it stopped.
+    Publish {
+        /// The branch.
+        name: BranchName,
+        /// Only say what would be done, or why it cannot be.
+        #[arg(long)]
+        dry_run: bool,
+        /// Leave gold as it is.
+        #[arg(long)]
+        skip_gold: bool,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+}

@@ -1,0 +1,89 @@
+use std::path::Path;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use sluice_lakehouse::{BranchName, Dropped, Lake, Publication, Published, RefKind, promote};
+
+use crate::Exit;
+use crate::cli::{BranchAction, Format};
+use crate::output::{self, Listing};
+use crate::progress::{Progress, count};
+use crate::verb::describe::parse;
+use crate::verb::refs;
+
+pub(crate) async fn run(lake: &Path, action: BranchAction) -> anyhow::Result<Exit> {
+    let lake = Lake::open(lake)?;
+    match action {
+        BranchAction::Create { name, tables, format } => {
+            let tables = tables.iter().map(|table| parse(table)).collect::<anyhow::Result<Vec<_>>>()?;
+            let forked = lake.create_branch(&name, &tables).await?;
+            let mut listing = Listing::new(&["branch", "table"]);
+            forked.iter().for_each(|table| listing.row(vec![json!(name.as_str()), json!(table.to_string())]));
+            listing.print(format)?;
+        }
+        BranchAction::List { format } => list(&lake, format).await?,
+        BranchAction::Drop { name, dry_run, format } => {
+            let dropped = lake.drop_branch(&name, dry_run).await?;
+            print_dropped(&name, &dropped, dry_run, format)?;
+        }
+        BranchAction::Publish { name, dry_run, skip_gold, format } => {
+            let progress = Progress::new();
+            let published = lake.publish_branch(&name, dry_run, &|text| progress.step(text)).await?;
+            if !dry_run && !skip_gold {
+                let said = promote::promote(&lake, &|text| progress.step(text)).await;
+                said.context("bring gold up to date; the branch is published")?;
+            }
+            progress.finish();
+            print_published(&published, format)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn list(lake: &Lake, format: Format) -> anyhow::Result<()> {
+    let mut branches = Vec::new();
+    for table in lake.tables().await? {
+        let of_table = lake.refs(&table).await?;
+        branches.extend(of_table.into_iter().filter(|info| info.kind == RefKind::Branch && info.name != "main"));
+    }
+    branches.sort_by(|a, b| (&a.name, &a.table).cmp(&(&b.name, &b.table)));
+    if branches.is_empty() && format == Format::Table {
+        return output::line("no branch: `sluice land --branch NAME PATHS` makes one");
+    }
+    refs::list(&branches, format)
+}
+
+fn print_dropped(name: &BranchName, dropped: &Dropped, dry_run: bool, format: Format) -> anyhow::Result<()> {
+    let tables: Vec<String> = dropped.tables.iter().map(ToString::to_string).collect();
+    if format == Format::Json {
+        let document = json!({
+            "branch": name.as_str(), "tables": tables, "payload_ids": dropped.payload_ids, "dry_run": dry_run
+        });
+        return output::line(&serde_json::to_string_pretty(&document)?);
+    }
+    let done = if dry_run { "would be dropped" } else { "dropped" };
+    output::line(&format!("{name}: {done} from {}", count(tables.len(), "table")))?;
+    if !dropped.payload_ids.is_empty() {
+        output::line(&format!("{} had landed on it alone:", count(dropped.payload_ids.len(), "payload")))?;
+    }
+    dropped.payload_ids.iter().try_for_each(|payload_id| output::line(&format!("  {payload_id}")))
+}
+
+fn print_published(published: &[Published], format: Format) -> anyhow::Result<()> {
+    let columns = ["table", "published", "snapshot_id", "batches", "added_files", "removed_files", "added_rows"];
+    let mut listing = Listing::new(&columns);
+    for table in published {
+        let batches = if format == Format::Json { json!(table.batch_ids) } else { json!(table.batch_ids.len()) };
+        let files = |number: usize| if table.publication == Publication::Nothing { Value::Null } else { json!(number) };
+        listing.row(vec![
+            json!(table.table.to_string()),
+            json!(table.publication.as_str()),
+            json!(table.snapshot_id),
+            batches,
+            files(table.added_files),
+            files(table.removed_files),
+            json!(table.added_records),
+        ]);
+    }
+    listing.print(format)
+}

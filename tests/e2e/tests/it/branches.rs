@@ -1,0 +1,71 @@
+//! Write, audit, publish over the real program: a delivery is seen by nobody but its auditor until it is published.
+
+use sluice_e2e::Lake;
+use sluice_testkit::cube::{self, CubeSpec};
+use std::path::PathBuf;
+
+const ROUTES: &str = "[[route]]\nmatch = \"{first,second,third}.hdr\"\nplugin = \"envi\"\ndataset = \"field\"\n";
+const PIXELS: &str = "SELECT count(*) AS n FROM field_pixel";
+
+fn cube(lake: &Lake, name: &str, seed: u64) -> PathBuf {
+    let folder = lake.scratch().join(name);
+    cube::write(&CubeSpec { seed, ..CubeSpec::default() }, &folder, name).unwrap();
+    folder
+}
+
+#[test]
+fn a_delivery_is_audited_on_its_branch_and_published() {
+    let lake = Lake::with_routes(ROUTES);
+    lake.land([cube(&lake, "first", 1)]);
+    let before = lake.rows_by_table();
+    let pixels = lake.count(PIXELS);
+    let delivery = cube(&lake, "second", 2);
+    let landing = lake.command().args(["land", "--format", "json", "--branch", "may"]).arg(&delivery).output().unwrap();
+    assert!(landing.status.success(), "{}", String::from_utf8_lossy(&landing.stderr));
+    assert_eq!(lake.rows_by_table(), before, "readers see nothing of it");
+    let audited = lake.json(["sql", "--branch", "may", PIXELS]);
+    assert_eq!(audited[0]["n"].as_i64(), Some(2 * pixels));
+    let payloads = lake.json(["sql", "--branch", "may", "SELECT count(*) AS n FROM bronze.payloads"]);
+    assert_eq!(payloads[0]["n"].as_i64(), Some(2));
+    // Main moves on, so that the branch is re-applied and not only fast-forwarded.
+    lake.land([cube(&lake, "third", 3)]);
+    let branches = lake.json(["branch", "list"]);
+    assert!(branches.as_array().unwrap().iter().all(|branch| branch["ahead_of_main"] == 1), "{branches}");
+    let published = lake.json(["branch", "publish", "may"]);
+    assert_eq!(published.as_array().unwrap().last().unwrap()["table"], "bronze.payloads");
+    assert!(published.as_array().unwrap().iter().any(|table| table["published"] == "re-applied"), "{published}");
+    assert_eq!(lake.count(PIXELS), 3 * pixels);
+    assert_eq!(lake.count("SELECT count(*) AS n FROM bronze.payloads"), 3);
+    assert_eq!(lake.land([&delivery]).duplicates(), 1, "what was published has landed");
+    assert_eq!(lake.count(PIXELS), 3 * pixels);
+}
+
+#[test]
+fn a_dropped_branch_leaves_main_as_it_is() {
+    let lake = Lake::with_routes(ROUTES);
+    lake.land([cube(&lake, "first", 1)]);
+    let before = lake.rows_by_table();
+    let delivery = cube(&lake, "second", 2);
+    assert!(lake.land_command([&delivery]).args(["--branch", "may"]).output().unwrap().status.success());
+    let dry = lake.json(["branch", "drop", "may", "--dry-run"]);
+    assert_eq!(dry["payload_ids"].as_array().map(Vec::len), Some(1), "{dry}");
+    assert_eq!(lake.json(["branch", "drop", "may"])["payload_ids"], dry["payload_ids"]);
+    assert_eq!(lake.rows_by_table(), before);
+    assert!(lake.json(["branch", "list"]).as_array().unwrap().is_empty());
+}
+
+#[test]
+fn what_was_announced_for_a_branch_lands_on_it_whoever_finishes() {
+    let lake = Lake::with_routes(ROUTES);
+    lake.land([cube(&lake, "first", 1)]);
+    let before = lake.rows_by_table();
+    let delivery = cube(&lake, "second", 2);
+    for point in ["announce.after", "batch-result.after", "catalog-swap.after"] {
+        let died = lake.land_command([&delivery]).args(["--branch", "may"]).env("SLUICE_CRASH_POINT", point).output();
+        assert!(!died.unwrap().status.success(), "{point} was never reached");
+    }
+    lake.land([cube(&lake, "first", 1)]);
+    assert_eq!(lake.rows_by_table(), before, "a landing without a branch finishes it on its branch");
+    let audited = lake.json(["sql", "--branch", "may", "SELECT count(*) AS n FROM bronze.payloads"]);
+    assert_eq!(audited[0]["n"].as_i64(), Some(2));
+}
