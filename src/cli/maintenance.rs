@@ -49,13 +49,13 @@ pub(crate) struct OrphansArgs {
 
 pub(crate) const TAG_HELP: &str = "\
 Example: before a risky change, keep what is there and compare with it later.
-  sluice tag create silver.field_pixel before-recalibration
-  sluice sql --as-of before-recalibration \"SELECT avg(b001) FROM field_pixel\"";
+  sluice tag create silver.field_pixels before-recalibration
+  sluice sql --as-of before-recalibration \"SELECT avg(b001) FROM field_pixels\"";
 
 pub(crate) const BRANCH_HELP: &str = "\
 Example: look at a delivery before anybody else sees it.
   sluice land --branch may-delivery FOLDER
-  sluice sql --branch may-delivery \"SELECT site, count(*) FROM field_pixel GROUP BY site\"
+  sluice sql --branch may-delivery \"SELECT site, count(*) FROM field_pixels GROUP BY site\"
   sluice branch publish may-delivery      (or: sluice branch drop may-delivery)";
 
 #[derive(Debug, Subcommand)]

@@ -5,7 +5,7 @@ use sluice_testkit::cube::{self, CubeSpec};
 use std::path::PathBuf;
 
 const ROUTES: &str = "[[route]]\nmatch = \"{first,second,third}.hdr\"\nplugin = \"envi\"\ndataset = \"field\"\n";
-const PIXELS: &str = "SELECT count(*) AS n FROM field_pixel";
+const PIXELS: &str = "SELECT count(*) AS n FROM field_pixels";
 
 fn cube(lake: &Lake, name: &str, seed: u64) -> PathBuf {
     let folder = lake.scratch().join(name);

@@ -14,6 +14,7 @@ mod duplicates;
 mod foreign_readers;
 mod kerchunk;
 mod land_facts;
+mod maintenance;
 mod quarantine;
 mod round_trip;
 mod straggler;
