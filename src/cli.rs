@@ -1,3 +1,4 @@
+mod catalog;
 mod maintenance;
 
 use std::path::PathBuf;
@@ -5,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sluice_lakehouse::BranchName;
 
+pub(crate) use catalog::{AuthKind, CatalogKind, InitArgs, ServeArgs};
+use catalog::{INIT_EXAMPLES, SERVE_EXAMPLES};
 use maintenance::{BRANCH_HELP, EXPIRE_HELP, ORPHANS_HELP, TAG_HELP};
 pub(crate) use maintenance::{BranchAction, ExpireArgs, OrphansArgs, TagAction};
 
@@ -107,76 +110,14 @@ pub(crate) enum Verb {
     },
     /// Give a payload's parts back from bronze, or references that open its cube in xarray.
     Export(ExportArgs),
+    /// Serve the lake's catalog to other engines, over the Iceberg REST protocol.
+    ///
+    /// They read and write the tables' files themselves, so they must see the lake's folder. Only reading is allowed
+    /// unless `--read-write` is given.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
     /// Land the demo's payloads and ask the demo's questions.
     Demo(DemoArgs),
-}
-
-const INIT_EXAMPLES: &str = "Examples:
-  sluice init my-lake
-  sluice init my-lake --catalog rest --uri http://127.0.0.1:8181
-  CATALOG_TOKEN=... sluice init my-lake --catalog rest --uri https://catalog.example.org/iceberg \\
-      --warehouse lab --auth bearer --secret-variable CATALOG_TOKEN
-  sluice init my-lake --catalog rest --uri https://glue.eu-west-1.amazonaws.com/iceberg \\
-      --warehouse 123456789012 --auth sigv4 --signing-service glue --region eu-west-1";
-
-#[derive(Debug, Args)]
-pub(crate) struct InitArgs {
-    /// Folder to make it in.
-    pub(crate) dir: PathBuf,
-    /// What says which metadata is a table's current one.
-    #[arg(long, value_enum, default_value_t, value_name = "KIND")]
-    pub(crate) catalog: CatalogKind,
-    /// REST: everything before `/v1`.
-    #[arg(long, required_if_eq("catalog", "rest"), requires = "catalog")]
-    pub(crate) uri: Option<String>,
-    /// REST: which of the server's warehouses.
-    #[arg(long, requires = "uri", value_name = "NAME")]
-    pub(crate) warehouse: Option<String>,
-    /// REST: path after `/v1`, where the server does not say it.
-    #[arg(long, requires = "uri", value_name = "PATH")]
-    pub(crate) prefix: Option<String>,
-    /// REST: how requests prove who sent them.
-    #[arg(long, value_enum, default_value_t, requires = "uri", value_name = "KIND")]
-    pub(crate) auth: AuthKind,
-    /// Environment variable that holds the bearer token, or `id:secret` for OAuth2; the secret itself is not stored.
-    #[arg(long, default_value = "SLUICE_CATALOG_SECRET", value_name = "NAME")]
-    pub(crate) secret_variable: String,
-    /// OAuth2: where tokens are given out, where it is not the catalog.
-    #[arg(long, requires = "uri", value_name = "URI")]
-    pub(crate) token_uri: Option<String>,
-    /// OAuth2: what the token is for.
-    #[arg(long, requires = "uri")]
-    pub(crate) scope: Option<String>,
-    /// SigV4: `glue` or `s3tables`.
-    #[arg(long, requires = "uri", default_value = "glue", value_name = "NAME")]
-    pub(crate) signing_service: String,
-    /// SigV4: region of the catalog, where it is not that of the AWS settings.
-    #[arg(long, requires = "uri")]
-    pub(crate) region: Option<String>,
-}
-
-/// Kinds of catalogs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CatalogKind {
-    /// A SQLite file in the lake.
-    #[default]
-    Embedded,
-    /// An Iceberg REST catalog.
-    Rest,
-}
-
-/// How requests to a REST catalog prove who sent them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum AuthKind {
-    /// Not at all.
-    #[default]
-    None,
-    /// A token.
-    Bearer,
-    /// OAuth2 client credentials.
-    Oauth2,
-    /// AWS signatures.
-    Sigv4,
 }
 
 #[derive(Debug, Args)]

@@ -71,6 +71,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Follow { payload, format } => verb::follow::run(&lake, &payload, format),
         Verb::Quarantine { action } => verb::quarantine::run(&lake, &action),
         Verb::Export(args) => runtime.block_on(verb::export::run(&lake, args)),
+        Verb::Serve(args) => runtime.block_on(verb::serve::run(&lake, args)),
         Verb::Demo(args) => runtime.block_on(verb::demo::run(args)),
     }
 }

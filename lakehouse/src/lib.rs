@@ -32,6 +32,7 @@ mod relocate;
 mod replace;
 mod rows;
 mod schema;
+mod serve;
 mod sql;
 mod stamp;
 mod storage;
@@ -48,6 +49,7 @@ pub use ledger::{Create, Ledger, OpenBatch};
 pub use orphans::Orphan;
 pub use refs::{BranchName, Dropped, Publication, Published, RefInfo, RefKind};
 pub use replace::Replaced;
+pub use serve::{ServeOptions, Server};
 pub use sql::{Answer, AsOf};
 
 /// Summary property that names the batch of a snapshot, or with commas between all that it published from a branch: how

@@ -12,6 +12,7 @@ pub(crate) mod land;
 pub(crate) mod orphans;
 pub(crate) mod quarantine;
 pub(crate) mod refs;
+pub(crate) mod serve;
 pub(crate) mod sql;
 pub(crate) mod tables;
 pub(crate) mod tag;

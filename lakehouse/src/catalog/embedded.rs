@@ -43,6 +43,11 @@ impl EmbeddedCatalog {
         self.database.tables()
     }
 
+    /// Where the table's metadata lies; none where there is no table.
+    pub(crate) fn location(&self, table: &TableName) -> Result<Option<String>, Error> {
+        self.database.location(table)
+    }
+
     pub(super) async fn load(&self, table: &TableName) -> Result<Option<Loaded>, Error> {
         let Some(location) = self.database.location(table)? else { return Ok(None) };
         if let Some(known) = self.cache.at(table, &location) {
@@ -56,7 +61,7 @@ impl EmbeddedCatalog {
         Ok(Some(loaded))
     }
 
-    pub(super) fn create(&self, table: &TableName, creation: TableCreation) -> Result<Outcome, Error> {
+    pub(crate) fn create(&self, table: &TableName, creation: TableCreation) -> Result<Outcome, Error> {
         let builder = TableMetadataBuilder::from_table_creation(creation)
             .map_err(Error::metadata(format!("build metadata of `{table}`")))?;
         let location = self.write_metadata(table, 0, builder)?;

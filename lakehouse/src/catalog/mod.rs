@@ -18,8 +18,8 @@ use crate::Error;
 use crate::commit::{Commit, Outcome};
 
 pub(crate) use embedded::EmbeddedCatalog;
-pub(crate) use rest::RestCatalog;
 pub use rest::RestError;
+pub(crate) use rest::{RestCatalog, wire};
 pub use settings::{AuthSettings, CatalogSettings, RestSettings};
 pub use sqlite::CATALOG_NAME;
 pub(crate) use sqlite::Swap;

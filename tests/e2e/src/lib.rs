@@ -8,9 +8,11 @@
 mod lake;
 mod python;
 mod samples;
+mod served;
 mod surroundings;
 
 pub use lake::{Lake, Landing};
 pub use python::{check, python};
 pub use samples::{facts, samples};
+pub use served::Served;
 pub use surroundings::{interop, program};

@@ -17,5 +17,6 @@ mod land_facts;
 mod maintenance;
 mod quarantine;
 mod round_trip;
+mod serve;
 mod straggler;
 mod traces;
