@@ -30,6 +30,11 @@ pub(crate) struct Cli {
     pub(crate) verb: Verb,
 }
 
+const SQL_EXAMPLES: &str = r#"Examples:
+  sluice sql "SELECT name, count(*) FROM silver.traces_kernel GROUP BY name"
+  sluice sql "SELECT count(*) FROM silver.traces_kernel FOR TIMESTAMP AS OF '2026-05-01'"
+  sluice sql 'SELECT file_path, record_count FROM silver."traces_kernel$files"'"#;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Make an empty lake. Doing it again changes nothing.
@@ -45,7 +50,10 @@ pub(crate) enum Verb {
     Land(LandArgs),
     /// Ask a question in SQL. Tables are `layer.name`; without a layer, silver.
     ///
-    /// Example: sluice sql "SELECT name, count(*) FROM silver.traces_kernel GROUP BY name"
+    /// A table as it was is `"name@VERSION"`, by snapshot id, time, tag or branch; `FOR VERSION AS OF` and
+    /// `FOR TIMESTAMP AS OF` mean the same. What its metadata says stands in `"name$snapshots"`, `$history`, `$refs`,
+    /// `$manifests`, `$files` and `$partitions`.
+    #[command(after_help = SQL_EXAMPLES)]
     Sql(SqlArgs),
     /// List the tables with rows and files.
     Tables {

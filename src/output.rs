@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow::compute::cast;
 use arrow::csv::WriterBuilder;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -87,7 +88,9 @@ pub(crate) fn print_batches(schema: &SchemaRef, batches: &[RecordBatch], format:
         }
         Format::Json => {
             let mut writer = arrow::json::ArrayWriter::new(Vec::new());
-            writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
+            for batch in batches {
+                writer.write(&text_keys(batch)?)?;
+            }
             writer.finish()?;
             let text = String::from_utf8(writer.into_inner()).context("print JSON")?;
             line(if text.is_empty() { "[]" } else { &text })
@@ -103,6 +106,26 @@ pub(crate) fn print_batches(schema: &SchemaRef, batches: &[RecordBatch], format:
             std::io::stdout().write_all(&bytes).context("write to stdout")
         }
     }
+}
+
+/// Keys of maps as text: objects of JSON have no others.
+fn text_keys(batch: &RecordBatch) -> anyhow::Result<RecordBatch> {
+    let schema = batch.schema();
+    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_data_type(with_text_keys(field)));
+    let fields: Vec<Field> = fields.collect();
+    let columns = batch.columns().iter().zip(&fields).map(|(column, field)| cast(column, field.data_type()));
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields.clone())), columns.collect::<Result<_, _>>()?)?)
+}
+
+fn with_text_keys(field: &Field) -> DataType {
+    let DataType::Map(entries, sorted) = field.data_type() else { return field.data_type().clone() };
+    let DataType::Struct(parts) = entries.data_type() else { return field.data_type().clone() };
+    let parts = parts.iter().enumerate().map(|(index, part)| match index {
+        0 => part.as_ref().clone().with_data_type(DataType::Utf8),
+        _ => part.as_ref().clone(),
+    });
+    let entries = entries.as_ref().clone().with_data_type(DataType::Struct(parts.collect()));
+    DataType::Map(Arc::new(entries), *sorted)
 }
 
 /// Lists and maps as text: CSV has no form for them.

@@ -43,8 +43,8 @@ impl ManifestCache {
 }
 
 impl Lake {
-    /// The manifests of a snapshot; refused where some hold deletes, which this build does not apply.
-    pub(crate) async fn manifest_files(
+    /// All manifests of a snapshot.
+    pub(crate) async fn manifest_list(
         &self,
         table: &TableName,
         metadata: &TableMetadata,
@@ -54,7 +54,18 @@ impl Lake {
         let input = self.file_io().new_input(snapshot.manifest_list()).map_err(failed())?;
         let bytes = input.read().await.map_err(failed())?;
         let list = ManifestList::parse_with_version(&bytes, metadata.format_version()).map_err(failed())?;
-        let manifests: Vec<_> = list.consume_entries().into_iter().collect();
+        Ok(list.consume_entries().into_iter().collect())
+    }
+
+    /// The data manifests of a snapshot, for those that write: refused where other manifests hold deletes, which they
+    /// would lose. Queries apply them.
+    pub(crate) async fn manifest_files(
+        &self,
+        table: &TableName,
+        metadata: &TableMetadata,
+        snapshot: &SnapshotRef,
+    ) -> Result<Vec<ManifestFile>, Error> {
+        let manifests = self.manifest_list(table, metadata, snapshot).await?;
         let live_deletes = |manifest: &ManifestFile| {
             manifest.content == ManifestContentType::Deletes
                 && (manifest.has_added_files() || manifest.has_existing_files())

@@ -1,7 +1,5 @@
 use std::path::Path;
 
-use anyhow::bail;
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use sluice_lakehouse::{AsOf, Lake};
 
 use crate::cli::SqlArgs;
@@ -20,24 +18,7 @@ pub(crate) async fn run(lake: &Path, args: SqlArgs) -> anyhow::Result<Exit> {
 
 /// A snapshot id, a time, or the name of a tag or a branch; a time without zone is UTC.
 pub(crate) fn parse_as_of(text: &str) -> anyhow::Result<AsOf> {
-    if let Ok(snapshot) = text.parse::<i64>() {
-        return Ok(AsOf::Snapshot(snapshot));
-    }
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(AsOf::Time(time.timestamp_micros()));
-    }
-    for format in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"] {
-        if let Ok(time) = NaiveDateTime::parse_from_str(text, format) {
-            return Ok(AsOf::Time(time.and_utc().timestamp_micros()));
-        }
-    }
-    if let Some(time) = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().and_then(|day| day.and_hms_opt(0, 0, 0)) {
-        return Ok(AsOf::Time(time.and_utc().timestamp_micros()));
-    }
-    if text.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        return Ok(AsOf::Ref(text.to_owned()));
-    }
-    bail!("expected a snapshot id, the name of a tag, or a time such as `2026-05-01T12:00:00Z`, found `{text}`")
+    Ok(text.parse()?)
 }
 
 #[cfg(test)]

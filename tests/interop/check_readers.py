@@ -1,8 +1,7 @@
-"""Reads every table of a lake with PyIceberg and DuckDB, compares the rows, and looks for field ids in every file."""
+"""Reads every table of a lake with PyIceberg, DuckDB, Polars and our own SQL, compares the rows, and looks for field
+ids in every file."""
 
-import math
 import sys
-from collections import Counter
 from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
@@ -10,33 +9,10 @@ import pyarrow.parquet as pq
 from pyiceberg.types import ListType, MapType, StructType
 
 import readers
+import rows
 from verdict import Verdict
 
 ROWS_COMPARED_MAX = 50_000
-
-
-def plain(value):
-    """A value in a form that both readers agree on."""
-    if isinstance(value, float):
-        return "nan" if math.isnan(value) else value.hex()
-    if isinstance(value, (bytes, bytearray)):
-        return bytes(value)
-    if isinstance(value, dict):
-        if set(value) == {"key", "value"} and isinstance(value["key"], list):
-            value = dict(zip(value["key"], value["value"]))
-        return tuple(sorted((str(key), plain(item)) for key, item in value.items()))
-    if isinstance(value, list):
-        if value and isinstance(value[0], tuple):
-            return tuple(sorted((str(key), plain(item)) for key, item in value))
-        return tuple(plain(item) for item in value)
-    if hasattr(value, "isoformat"):
-        return value.replace(tzinfo=None).isoformat() if hasattr(value, "tzinfo") else value.isoformat()
-    return value
-
-
-def rows(table):
-    columns = [[plain(value) for value in table[name].to_pylist()] for name in table.column_names]
-    return Counter(zip(*columns)) if columns else Counter()
 
 
 def ids_wanted(schema):
@@ -92,6 +68,30 @@ def check_files(verdict, table):
     return len(files)
 
 
+def check_rows(verdict, lake, label, opened, duck):
+    """All readers see the same rows; how many."""
+    by_pyiceberg = opened.scan().to_arrow()
+    relation = duck.scan(lake, label)
+    count = duck.connection.execute(f"SELECT count(*) FROM {relation}").fetchone()[0]
+    verdict.equal(f"{label}: rows by DuckDB", count, by_pyiceberg.num_rows)
+    counted = readers.by_sluice(lake, f"SELECT count(*) AS n FROM {label}")
+    verdict.equal(f"{label}: rows by Sluice", counted, [{"n": count}])
+    if count > ROWS_COMPARED_MAX:
+        return count
+    expected = rows.of_arrow(by_pyiceberg)
+    for reader, table in (
+        ("DuckDB", duck.arrow(f"SELECT * FROM {relation}")),
+        ("Polars", readers.by_polars(lake, label)),
+    ):
+        verdict.equal(f"{label}: columns by {reader}", table.column_names, by_pyiceberg.column_names)
+        found = rows.difference(rows.of_arrow(table), expected)
+        verdict.true(f"{label}: rows by {reader}", found is None, found)
+    by_sluice = rows.of_json(readers.by_sluice(lake, f"SELECT * FROM {label}"), by_pyiceberg.schema)
+    found = rows.difference(by_sluice, expected)
+    verdict.true(f"{label}: rows by Sluice", found is None, found)
+    return count
+
+
 def main():
     lake = sys.argv[1]
     verdict = Verdict()
@@ -102,16 +102,7 @@ def main():
         label = ".".join(name)
         table = opened.load_table(name)
         verdict.equal(f"{label}: format version", table.format_version, 2)
-        by_pyiceberg = table.scan().to_arrow()
-        relation = duck.scan(lake, label)
-        count = duck.connection.execute(f"SELECT count(*) FROM {relation}").fetchone()[0]
-        verdict.equal(f"{label}: rows", by_pyiceberg.num_rows, count)
-        counts[label] = count
-        if count <= ROWS_COMPARED_MAX:
-            by_duck = duck.arrow(f"SELECT * FROM {relation}")
-            verdict.equal(f"{label}: columns", by_duck.column_names, by_pyiceberg.column_names)
-            only_one = rows(by_pyiceberg) - rows(by_duck)
-            verdict.true(f"{label}: rows that only PyIceberg sees", not only_one, list(only_one)[:1])
+        counts[label] = check_rows(verdict, lake, label, table, duck)
         files += check_files(verdict, table)
     verdict.more = {"rows": counts, "data_files": files}
     verdict.print()

@@ -1,9 +1,12 @@
-"""A lake as others read it: PyIceberg straight from the SQLite catalog, DuckDB from a table's metadata file."""
+"""A lake as everybody reads it: PyIceberg straight from the SQLite catalog, DuckDB and Polars from a table's metadata
+file, and our own SQL by the program."""
 
 import json
 import os
 import sqlite3
+import subprocess
 import sys
+import warnings
 from urllib.parse import unquote, urlparse
 
 import duckdb
@@ -41,6 +44,25 @@ def metadata_file(lake, table):
         ).fetchone()
     assert row, f"the catalog has no table {layer}.{name}"
     return unquote(urlparse(row[0]).path) if row[0].startswith("file:") else row[0]
+
+
+def by_polars(lake, table):
+    """An Arrow table."""
+    import polars
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return polars.scan_iceberg(f"file://{metadata_file(lake, table)}").collect().to_arrow()
+
+
+def by_sluice(lake, query, *options):
+    """Rows as JSON has them: an absent key is null."""
+    program = os.environ["SLUICE_BIN"]
+    command = [program, "--lake", str(lake), "sql", query, "--format", "json", *options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{query}\n{done.stderr}")
+    return json.loads(done.stdout)
 
 
 class Duck:

@@ -122,8 +122,13 @@ pub(crate) fn references(metadata: &TableMetadata) -> Result<BTreeMap<String, Sn
         refs: BTreeMap<String, SnapshotReference>,
     }
     let listed = serde_json::to_vec(metadata).and_then(|body| serde_json::from_slice::<Refs>(&body));
-    let listed =
+    let mut listed =
         listed.map_err(|error| Error::Invalid(format!("expected refs in metadata of a table, found {error}")))?;
+    // Metadata of format version 1 is written without them.
+    if let Some(snapshot_id) = metadata.current_snapshot_id() {
+        let main = SnapshotReference::new(snapshot_id, SnapshotRetention::branch(None, None, None));
+        listed.refs.entry(MAIN_BRANCH.to_owned()).or_insert(main);
+    }
     Ok(listed.refs)
 }
 

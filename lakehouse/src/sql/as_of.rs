@@ -1,5 +1,8 @@
+use std::str::FromStr;
+
 use iceberg::spec::{SnapshotRef, SnapshotReference, TableMetadata};
 
+use super::version::parse_time;
 use crate::refs::{head_of, references};
 use crate::{Error, Lake};
 
@@ -13,6 +16,25 @@ pub enum AsOf {
     /// Tables that have a tag or a branch of this name are seen at it. Every other table is seen as it is now where the
     /// name is a branch, and as it was when the newest tagged snapshot was committed where it is a tag.
     Ref(String),
+}
+
+impl FromStr for AsOf {
+    type Err = Error;
+
+    /// A whole number is a snapshot; a day or a time, UTC where it names no zone, is a time; a word is the name of a tag
+    /// or a branch.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if let Ok(snapshot_id) = text.parse::<i64>() {
+            return Ok(Self::Snapshot(snapshot_id));
+        }
+        match parse_time(text) {
+            Some(micros) => Ok(Self::Time(micros)),
+            None if text.starts_with(|c: char| c.is_ascii_alphabetic()) => Ok(Self::Ref(text.to_owned())),
+            None => Err(Error::Invalid(format!(
+                "expected a snapshot id, the name of a tag, or a time such as `2026-05-01T12:00:00Z`, found `{text}`"
+            ))),
+        }
+    }
 }
 
 /// [`AsOf`] with the time of what it names.

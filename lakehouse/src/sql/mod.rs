@@ -1,10 +1,18 @@
 //! SQL over the lake: every query sees each table at one snapshot, chosen when the query first names it.
 
 mod as_of;
+mod by_id;
 mod catalog;
+mod deletes;
+mod files;
+mod metadata;
 mod names;
 mod prune;
+mod statistics;
 mod table;
+mod travel;
+mod values;
+mod version;
 
 use std::sync::Arc;
 
@@ -33,9 +41,11 @@ pub struct Answer {
 }
 
 impl Lake {
-    /// Runs one query. Tables are `layer.table`, or `table` for silver ones. A query changes nothing: statements that
-    /// would are refused.
+    /// Runs one query. Tables are `layer.table`, or `table` for silver ones; `"table@version"` is one as it was, by
+    /// snapshot id, time, tag or branch, also written as other engines do (`FOR VERSION AS OF`); `"table$files"` is one
+    /// of its metadata tables. A query changes nothing: statements that would are refused.
     pub async fn sql(&self, query: &str, as_of: Option<AsOf>) -> Result<Answer, Error> {
+        let query = &*travel::versions_named(query)?;
         let context = self.sql_context(as_of).await?;
         let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let frame = match context.sql_with_options(query, reading).await {
@@ -65,10 +75,8 @@ impl Lake {
             Some(as_of) => Some(self.resolve(&as_of).await?),
             None => None,
         };
-        context.register_catalog(
-            CATALOG,
-            Arc::new(catalog::LakeCatalog::new(self, &self.tables().await?, as_of.as_ref())),
-        );
+        let lake_catalog = catalog::LakeCatalog::new(self, &self.tables().await?, as_of.as_ref());
+        context.register_catalog(CATALOG, Arc::new(lake_catalog));
         Ok(context)
     }
 

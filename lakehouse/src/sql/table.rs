@@ -1,78 +1,108 @@
 use std::any::Any;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::SchemaRef as ArrowSchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Statistics;
-use datafusion::common::project_schema;
+use datafusion::common::{Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileGroupPartitioner, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
-use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
-use iceberg::spec::{ManifestEntryRef, SchemaRef as IcebergSchemaRef, SnapshotRef, TableMetadataRef};
+use iceberg::spec::SchemaRef;
 use object_store::ObjectMeta;
-use object_store::path::Path as StorePath;
-use sluice_api::TableName;
+use roaring::RoaringTreemap;
 
-use super::prune::{Pruner, file_statistics};
+use super::by_id::ById;
+use super::deletes::{Reader, access_plan, deleted_rows};
+use super::files::{LiveFile, Pinned};
+use super::prune::{Column, Pruner, columns};
+use super::statistics::statistics;
+use crate::Error;
 use crate::schema::{arrow_schema, query_schema};
-use crate::{Error, Lake};
+
+/// A scan of less is not worth a second core.
+const SPLIT_BYTES_MIN: usize = 1 << 20;
 
 /// A table at one snapshot. Iceberg's metadata decides which files are read, DataFusion's Parquet source how.
 #[derive(Debug)]
 pub(super) struct LakeTable {
-    lake: Lake,
-    table: TableName,
-    metadata: TableMetadataRef,
-    snapshot: Option<SnapshotRef>,
-    iceberg_schema: IcebergSchemaRef,
-    /// As its files have it.
-    file_schema: SchemaRef,
+    pinned: Pinned,
     /// As queries see it.
-    schema: SchemaRef,
+    schema: ArrowSchemaRef,
+    columns: Vec<Option<Column>>,
+    by_id: Arc<ById>,
 }
 
 impl LakeTable {
-    /// At the head the table's current schema counts, which may be newer than the snapshot's; in the past the
-    /// snapshot's own.
-    pub(super) fn new(
-        lake: &Lake,
-        table: TableName,
-        metadata: TableMetadataRef,
-        snapshot: Option<SnapshotRef>,
-        at_head: bool,
-    ) -> std::result::Result<Self, Error> {
-        let iceberg_schema = match &snapshot {
-            Some(snapshot) if !at_head => {
-                snapshot.schema(&metadata).map_err(Error::metadata(format!("read the schema of `{table}`")))?
-            }
-            _ => metadata.current_schema().clone(),
-        };
-        let file_schema = arrow_schema(&iceberg_schema)?;
-        let schema = query_schema(&file_schema);
-        Ok(Self { lake: lake.clone(), table, metadata, snapshot, iceberg_schema, file_schema, schema })
+    /// `iceberg_schema` is the one that queries see.
+    pub(super) fn new(pinned: Pinned, iceberg_schema: &SchemaRef) -> std::result::Result<Self, Error> {
+        let schema = query_schema(&*arrow_schema(iceberg_schema)?);
+        let columns = columns(&schema, iceberg_schema, &pinned.metadata);
+        let by_id = Arc::new(ById::new(&pinned.table, &pinned.metadata, iceberg_schema)?);
+        Ok(Self { pinned, schema, columns, by_id })
     }
 
-    fn partitioned_file(&self, entry: &ManifestEntryRef, statistics: Statistics) -> Result<PartitionedFile> {
-        let path = self.lake.paths().resolve(entry.file_path());
-        let location = StorePath::from_absolute_path(&path)
-            .map_err(|error| DataFusionError::ObjectStore(Box::new(error.into())))?;
+    /// The file as DataFusion reads it, without the deleted rows.
+    async fn partitioned(
+        &self,
+        reader: &Reader<'_>,
+        file: &LiveFile,
+        deleted: Option<&RoaringTreemap>,
+    ) -> Result<PartitionedFile> {
         let meta = ObjectMeta {
-            location,
+            location: reader.location(file.data_file().file_path())?,
             last_modified: chrono::DateTime::UNIX_EPOCH,
-            size: entry.file_size_in_bytes(),
+            size: file.data_file().file_size_in_bytes(),
             e_tag: None,
             version: None,
         };
-        Ok(PartitionedFile::new_from_meta(meta).with_statistics(Arc::new(statistics)))
+        let gone = deleted.map_or(0, |rows| usize::try_from(rows.len()).unwrap_or(usize::MAX));
+        let mut partitioned =
+            PartitionedFile::new_from_meta(meta).with_statistics(statistics(file, &self.columns, gone));
+        if let Some(deleted) = deleted {
+            let opened = reader.open(file).await?;
+            partitioned = partitioned.with_extensions(Arc::new(access_plan(opened.metadata(), deleted)));
+        }
+        Ok(partitioned)
+    }
+
+    /// The files of a query, as many as its limit needs where nothing else decides.
+    async fn scanned(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Vec<PartitionedFile>> {
+        let pruner = Pruner::new(state, &self.schema, &self.columns, filters)?;
+        let files = self.pinned.files(&pruner).await?;
+        let store = state.runtime_env().object_store(ObjectStoreUrl::local_filesystem())?;
+        let reader = Reader { pinned: &self.pinned, store };
+        let deleted: HashMap<usize, RoaringTreemap> = deleted_rows(&reader, &files).await?;
+        let mut scanned = Vec::with_capacity(files.data.len());
+        let mut rows = 0;
+        for (index, file) in files.data.iter().enumerate() {
+            if filters.is_empty() && limit.is_some_and(|limit| rows >= limit) {
+                break;
+            }
+            let partitioned = self.partitioned(&reader, file, deleted.get(&index)).await?;
+            rows += partitioned.statistics.as_ref().and_then(|s| s.num_rows.get_value().copied()).unwrap_or(0);
+            scanned.push(partitioned);
+        }
+        Ok(scanned)
+    }
+
+    /// The files in as many groups as there are cores to read them, large ones shared.
+    fn groups(files: Vec<PartitionedFile>, target: usize) -> Vec<FileGroup> {
+        let whole = vec![FileGroup::new(files)];
+        let partitioner =
+            FileGroupPartitioner::new().with_target_partitions(target).with_repartition_file_min_size(SPLIT_BYTES_MIN);
+        partitioner.repartition_file_groups(&whole).unwrap_or(whole)
     }
 }
 
@@ -82,7 +112,7 @@ impl TableProvider for LakeTable {
         self
     }
 
-    fn schema(&self) -> SchemaRef {
+    fn schema(&self) -> ArrowSchemaRef {
         Arc::clone(&self.schema)
     }
 
@@ -102,47 +132,24 @@ impl TableProvider for LakeTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let live = self.lake.live_files(&self.table, &self.metadata, self.snapshot.as_ref()).await?;
-        let pruner = Pruner::new(state, &self.schema, &self.iceberg_schema, filters)?;
-        let live = pruner.survivors(live)?;
-        tracing::debug!(table = %self.table, files = live.len(), "planned a scan");
-        if live.is_empty() {
+        let files = self.scanned(state, filters, limit).await?;
+        if files.is_empty() {
             // A source without files has no partitions, and a sort over it is refused as a broken plan.
             return Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?)));
         }
-        let mut files = Vec::with_capacity(live.len());
-        let mut total = Statistics::new_unknown(&self.schema);
-        for (index, entry) in live.iter().enumerate() {
-            let statistics = file_statistics(entry.data_file(), &self.schema, &self.iceberg_schema);
-            total = if index == 0 { statistics.clone() } else { total.try_merge(&statistics)? };
-            files.push(self.partitioned_file(entry, statistics)?);
-        }
-        let groups = FileGroup::new(files).split_files(state.config().target_partitions());
-        let mut source = ParquetSource::new(Arc::clone(&self.file_schema))
-            .with_table_parquet_options(state.default_table_options().parquet);
-        source = source.with_pushdown_filters(true).with_enable_page_index(true);
+        let known = files.iter().filter_map(|file| file.statistics.as_deref());
+        let total = Statistics::try_merge_iter(known, &self.schema)?;
+        let source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_table_parquet_options(state.default_table_options().parquet)
+            .with_pushdown_filters(true)
+            .with_enable_page_index(true);
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
-            .with_file_groups(groups)
+            .with_file_groups(Self::groups(files, state.config().target_partitions()))
             .with_statistics(total)
             .with_projection_indices(projection.cloned())?
+            .with_expr_adapter(Some(Arc::clone(&self.by_id) as _))
             .with_limit(limit)
             .build();
-        as_seen(DataSourceExec::from_data_source(config), &project_schema(&self.schema, projection)?)
+        Ok(DataSourceExec::from_data_source(config))
     }
-}
-
-/// Nested columns become what the table's schema says, where the files' have field ids within.
-fn as_seen(scan: Arc<dyn ExecutionPlan>, seen: &SchemaRef) -> Result<Arc<dyn ExecutionPlan>> {
-    if !seen.fields().iter().any(|field| field.data_type().is_nested()) {
-        return Ok(scan);
-    }
-    let columns = seen.fields().iter().enumerate().map(|(index, field)| {
-        let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), index));
-        let expr = match field.data_type() {
-            nested if nested.is_nested() => Arc::new(CastExpr::new(column, nested.clone(), None)),
-            _ => column,
-        };
-        ProjectionExpr { expr, alias: field.name().clone() }
-    });
-    Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), scan)?))
 }

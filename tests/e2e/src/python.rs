@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::surroundings::{interop, setting, target_folder};
+use crate::surroundings::{interop, program, setting, target_folder};
 
 fn interpreter() -> PathBuf {
     let named = setting("SLUICE_TEST_PYTHON").map(PathBuf::from);
@@ -21,7 +21,8 @@ fn interpreter() -> PathBuf {
 /// Runs a script of `tests/interop` and returns the JSON that it prints.
 pub fn python<S: AsRef<OsStr>>(script: &str, arguments: impl IntoIterator<Item = S>) -> Value {
     let mut command = Command::new(interpreter());
-    command.arg(interop(script)).args(arguments).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.arg(interop(script)).args(arguments);
+    command.env("PYTHONDONTWRITEBYTECODE", "1").env("SLUICE_BIN", program());
     let output = command.output().unwrap_or_else(|error| panic!("start `{script}`: {error}"));
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "`{script}` ended with {}\n{stdout}\n{stderr}", output.status);

@@ -12,6 +12,7 @@ mod crash_points;
 mod cubes;
 mod duplicates;
 mod foreign_readers;
+mod foreign_tables;
 mod kerchunk;
 mod land_facts;
 mod maintenance;
