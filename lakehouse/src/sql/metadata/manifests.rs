@@ -3,7 +3,7 @@ use iceberg::spec::{Datum, FieldSummary, ManifestContentType, ManifestFile, Prim
 use serde_json::{Value as Json, json};
 
 use super::partition::result_types;
-use super::{list_of, required, schema};
+use super::{list_of, optional, required, schema};
 use crate::Error;
 use crate::sql::files::Pinned;
 
@@ -20,12 +20,12 @@ pub(super) async fn manifests(pinned: &Pinned) -> Result<(SchemaRef, Vec<Json>),
         required("length", DataType::Int64),
         required("partition_spec_id", DataType::Int32),
         required("added_snapshot_id", DataType::Int64),
-        required("added_data_files_count", DataType::Int32),
-        required("existing_data_files_count", DataType::Int32),
-        required("deleted_data_files_count", DataType::Int32),
-        required("added_delete_files_count", DataType::Int32),
-        required("existing_delete_files_count", DataType::Int32),
-        required("deleted_delete_files_count", DataType::Int32),
+        optional("added_data_files_count", DataType::Int32),
+        optional("existing_data_files_count", DataType::Int32),
+        optional("deleted_data_files_count", DataType::Int32),
+        optional("added_delete_files_count", DataType::Int32),
+        optional("existing_delete_files_count", DataType::Int32),
+        optional("deleted_delete_files_count", DataType::Int32),
         required("partition_summaries", list_of(DataType::Struct(summary.into()))),
     ]);
     let Some(snapshot) = &pinned.snapshot else { return Ok((schema, Vec::new())) };
@@ -35,9 +35,8 @@ pub(super) async fn manifests(pinned: &Pinned) -> Result<(SchemaRef, Vec<Json>),
 }
 
 fn row(metadata: &TableMetadata, manifest: &ManifestFile) -> Json {
-    let count = |count: Option<u32>, of: ManifestContentType| {
-        if manifest.content == of { count.unwrap_or(0) } else { 0 }
-    };
+    // Lists of version 1 do not tell.
+    let count = |count: Option<u32>, of: ManifestContentType| if manifest.content == of { count } else { Some(0) };
     let (data, deletes) = (ManifestContentType::Data, ManifestContentType::Deletes);
     let types = result_types(metadata, manifest.partition_spec_id);
     let summaries = manifest.partitions.iter().flatten().zip(types);
