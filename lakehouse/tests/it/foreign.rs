@@ -37,15 +37,16 @@ impl<'a> Deletes<'a> {
     async fn data_file(&self, payload: &str) -> (String, Struct) {
         let metadata = self.table.metadata();
         let list = self.table.manifest_list_reader(metadata.current_snapshot().unwrap()).load().await.unwrap();
+        let mut found = None;
         for manifest in list.entries() {
             for entry in manifest.load_manifest(self.table.file_io()).await.unwrap().entries() {
                 let lower = entry.data_file().lower_bounds().values().any(|bound| bound.to_human_string() == payload);
                 if entry.is_alive() && lower {
-                    return (entry.file_path().to_owned(), entry.data_file().partition().clone());
+                    found = Some((entry.file_path().to_owned(), entry.data_file().partition().clone()));
                 }
             }
         }
-        panic!("no file of {payload}")
+        found.unwrap()
     }
 
     fn uri(&self, name: &str) -> String {
