@@ -48,6 +48,13 @@ pub(crate) enum Verb {
     /// the lake say more: dataset, plugin configuration, calibration references. Exit code 3 means that something
     /// went to quarantine (`sluice quarantine list` says why) and everything else landed.
     Land(LandArgs),
+    /// Flatten payloads to plain Parquet in a folder, without a lake.
+    ///
+    /// The same plugins and the same columns as `land`: one folder for each table, one manifest for each payload.
+    /// Nothing is committed anywhere; run it again and what is there is left alone.
+    ///
+    /// Example: sluice flatten field.hdr --to parquet
+    Flatten(FlattenArgs),
     /// Ask a question in SQL. Tables are `layer.name`; without a layer, silver.
     ///
     /// A table as it was is `"name@VERSION"`, by snapshot id, time, tag or branch; `FOR VERSION AS OF` and
@@ -146,6 +153,25 @@ pub(crate) struct LandArgs {
     /// `sluice branch`. Gold is left as it is.
     #[arg(long, value_name = "NAME")]
     pub(crate) branch: Option<BranchName>,
+    /// How the report is printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlattenArgs {
+    /// Files and folders.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Folder for the Parquet files.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// Routes: datasets, plugin configuration, calibration references. Without them payloads are recognised.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) routes: Option<PathBuf>,
+    /// Threads that flatten; all cores where absent.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
     /// How the report is printed.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

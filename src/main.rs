@@ -3,6 +3,7 @@
 mod age;
 mod cli;
 mod output;
+mod plugins;
 mod progress;
 mod settings;
 mod verb;
@@ -59,6 +60,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.verb {
         Verb::Init(args) => runtime.block_on(verb::init::run(args)),
         Verb::Land(args) => runtime.block_on(verb::land::run(&lake, args)),
+        Verb::Flatten(args) => verb::flatten::run(&args),
         Verb::Sql(args) => runtime.block_on(verb::sql::run(&lake, args)),
         Verb::Tables { format } => runtime.block_on(verb::tables::run(&lake, format)),
         Verb::Describe { table, format } => runtime.block_on(verb::describe::run(&lake, &table, format)),

@@ -98,8 +98,14 @@ impl Progress {
                     self.say(&format!("warning    {name}: {warning}"));
                 }
             }
+            Outcome::Written { payload_id, warnings, .. } => {
+                self.say(&format!("flattened  {name}: payload {}", short(payload_id)));
+                for warning in warnings {
+                    self.say(&format!("warning    {name}: {warning}"));
+                }
+            }
             Outcome::Known { payload_id } => {
-                self.say(&format!("known      {name}: payload {} has landed already, no row added", short(payload_id)));
+                self.say(&format!("known      {name}: payload {} is there already, no row added", short(payload_id)));
             }
             Outcome::Rejected(record) => self.say(&format!("quarantine {name}: {}", record.reason)),
         }

@@ -92,7 +92,7 @@ fn flatten(mut host: FileHost, ready: &Ready, split: usize, path: PathBuf) -> Re
         }
     }
     if let Some(file) = file {
-        file.seal()?;
+        file.finish()?;
     }
     Ok(())
 }

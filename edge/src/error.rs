@@ -33,7 +33,7 @@ pub enum Error {
         expected: String,
     },
     /// The plugin needs parts that are not there.
-    #[error("expected {expected}, found it without {}: land it again when it is whole", missing.join(", "))]
+    #[error("expected {expected}; missing: {}; land it again when it is whole", missing.join(", "))]
     Incomplete {
         /// What makes the payload whole.
         expected: String,
@@ -96,10 +96,37 @@ impl Error {
         }
     }
 
+    /// A full disk stops everything that comes after as well: no payload is to blame.
+    #[must_use]
+    pub fn is_full_disk(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     pub(crate) fn spool<E>(action: &'static str) -> impl FnOnce(E) -> Self
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         move |source| Self::Spool { action, source: source.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_seen_through_every_wrapping() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        assert!(Error::spool("seal")(full()).is_full_disk());
+        let parquet = parquet::errors::ParquetError::from(full());
+        assert!(Error::TableFile { table: "t".into(), source: parquet }.is_full_disk());
+        assert!(!Error::spool("seal")(io::Error::from(io::ErrorKind::NotFound)).is_full_disk());
     }
 }

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow::array::RecordBatch;
-use sluice_api::{Class, FactValue, Facts, TableSpec};
-use sluice_plugin_host::{Flattened, PayloadPart, Plan, Plugin, Progress, SinkError, SplitSink};
+use sluice_api::{Class, FactValue, TableSpec};
+use sluice_plugin_host::{Flattened, Progress, SinkError, SplitSink};
 
 use crate::Error;
+use crate::planning::Planning;
+use crate::syncer::Syncer;
 use crate::table_file::{Sealed, TableFile};
 
 /// A payload flattened to files that still lie in the work folder.
@@ -21,46 +23,38 @@ pub(crate) struct TableFilesOfPayload {
     pub(crate) flattened: Flattened,
 }
 
-/// What the files of a payload hold beside the plugin's columns.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Constants<'a> {
-    /// Facts by the name of their column.
-    pub(crate) facts: &'a Facts,
+/// Whether finished files must outlive a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durable {
+    Yes,
+    No,
 }
 
-impl Constants<'_> {
-    /// The values of a table's constant columns; an unknown fact is left out.
-    #[must_use]
-    pub(crate) fn of_table(&self, spec: &TableSpec) -> BTreeMap<String, FactValue> {
-        spec.constants
-            .iter()
-            .filter_map(|column| self.facts.get(&column.name).map(|fact| (column.name.clone(), fact.clone())))
-            .collect()
-    }
-}
-
-/// Runs every split of `plan` over `parts` and writes files into `folder`.
+/// Runs every split of the plan and writes files into `folder`.
 pub(crate) fn flatten(
-    plugin: &Plugin,
-    parts: &[PayloadPart],
-    config: &str,
-    plan: &Plan,
-    constants: Constants<'_>,
+    planning: &Planning<'_>,
+    durable: Durable,
     folder: &Path,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<TableFilesOfPayload, Error> {
+    let Planning { payload, plugin, config, plan, .. } = planning;
+    let syncer = (durable == Durable::Yes).then(Syncer::start).transpose().map_err(Error::spool("start a thread"))?;
     let shared = Arc::new(Shared {
-        tables: plan.tables.iter().map(|spec| (spec.clone(), constants.of_table(spec))).collect(),
+        tables: plan.tables.iter().map(|spec| (spec.clone(), planning.constants_of(spec))).collect(),
         folder: folder.to_owned(),
         sealed: Mutex::default(),
+        syncer,
     });
     let sinks = |split: usize| -> Result<Box<dyn SplitSink>, SinkError> {
         let writers = shared.tables.iter().map(|_| None).collect();
         Ok(Box::new(FileSink { shared: Arc::clone(&shared), split, writers }))
     };
     let flattened = plugin
-        .flatten(parts, config, plan, &sinks, progress)
+        .flatten(&payload.parts, config, plan, &sinks, progress)
         .map_err(|source| Error::Plugin { plugin: plugin.description().name.clone(), source })?;
+    if let Some(syncer) = &shared.syncer {
+        syncer.finish().map_err(Error::spool("make table files durable"))?;
+    }
     let mut files: Vec<Vec<Sealed>> = plan.tables.iter().map(|_| vec![]).collect();
     let sealed = std::mem::take(&mut *shared.sealed());
     for ((table, _split), file) in sealed {
@@ -75,6 +69,7 @@ struct Shared {
     folder: PathBuf,
     /// By table and split.
     sealed: Mutex<BTreeMap<(usize, usize), Sealed>>,
+    syncer: Option<Syncer>,
 }
 
 impl Shared {
@@ -119,7 +114,10 @@ impl SplitSink for FileSink {
     fn finish(mut self: Box<Self>) -> Result<(), SinkError> {
         for table in 0..self.writers.len() {
             let Some(writer) = self.writers[table].take() else { continue };
-            let sealed = writer.seal().map_err(self.failed(table))?;
+            let (sealed, file) = writer.finish().map_err(self.failed(table))?;
+            if let Some(syncer) = &self.shared.syncer {
+                syncer.sync(file);
+            }
             self.shared.sealed().insert((table, self.split), sealed);
         }
         Ok(())

@@ -5,17 +5,21 @@
 
 mod error;
 mod flatten;
+mod folder;
 mod identity;
 mod intake;
 pub mod pipeline;
+mod planning;
 mod plugins;
 mod rejection;
 mod route;
 mod spool;
+mod syncer;
 mod table_file;
 mod upload;
 
 pub use error::Error;
+pub use folder::WrittenFile;
 pub use identity::Payload;
 pub use intake::{Found, Part, Parts, find, image_of};
 pub use pipeline::{Edge, EdgeOptions, Event, Outcome};

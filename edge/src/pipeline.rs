@@ -10,11 +10,13 @@ use sluice_api::{
     Class, Day, Digest, FactValue, Facts, LandingPrefix, MANIFEST_VERSION, PayloadId, PayloadManifest, Provenance,
     RejectedRecord, Stage, TableFileRecord, TableFiles, check_name, landing_key,
 };
-use sluice_plugin_host::{Plan, Planned, Plugin, Progress};
+use sluice_plugin_host::{Planned, Progress};
 
-use crate::flatten::{Constants, TableFilesOfPayload, flatten};
+use crate::flatten::{Durable, TableFilesOfPayload, flatten};
+use crate::folder::{self, WrittenFile};
 use crate::identity::{Payload, measure};
 use crate::intake::{Part, Parts, find, image_of};
+use crate::planning::Planning;
 use crate::route::{Route, Routes};
 use crate::spool::{Spool, SpooledUnit, Work};
 use crate::upload::{Announced, upload};
@@ -54,7 +56,16 @@ pub enum Outcome {
         /// What a person should know.
         warnings: Vec<String>,
     },
-    /// Known to be landed before it was flattened.
+    /// Written as plain Parquet now, by [`Edge::flatten_to`].
+    Written {
+        /// Identity.
+        payload_id: PayloadId,
+        /// Its table files, by table.
+        files: Vec<WrittenFile>,
+        /// What a person should know.
+        warnings: Vec<String>,
+    },
+    /// Known to be landed (or written) before it was flattened.
     Known {
         /// Identity.
         payload_id: PayloadId,
@@ -89,14 +100,28 @@ pub enum Event<'a> {
     },
 }
 
-/// A planned payload of a known dataset.
-struct Planning<'a> {
-    payload: &'a Payload,
-    plugin: &'a Plugin,
-    config: &'a str,
-    plan: Plan,
-    dataset: String,
-    facts: Facts,
+/// Where flattened payloads go.
+#[derive(Clone, Copy)]
+enum Destination<'a> {
+    /// Sealed, spooled and announced; the function says which payloads have landed already.
+    Store(&'a dyn Fn(PayloadId) -> bool),
+    /// Plain Parquet in a folder.
+    Folder(&'a Path),
+}
+
+impl Destination<'_> {
+    fn knows(self, payload_id: PayloadId) -> bool {
+        match self {
+            Self::Store(is_known) => is_known(payload_id),
+            Self::Folder(folder) => folder::holds(folder, payload_id),
+        }
+    }
+}
+
+/// A payload on its way to one of the destinations.
+enum Flattened {
+    Sealed(Box<SpooledUnit>),
+    Written(Outcome),
 }
 
 impl Edge {
@@ -121,21 +146,42 @@ impl Edge {
         is_known: &dyn Fn(PayloadId) -> bool,
         on_event: &(dyn Fn(Event<'_>) + Sync),
     ) -> Result<Vec<Outcome>, Error> {
+        self.take_all(paths, now_micros, Destination::Store(is_known), on_event)
+    }
+
+    /// Flattens all payloads below `paths` to plain Parquet in `folder`: no lake, no announcement, nothing that has to
+    /// outlive a power cut. A payload whose manifest stands in `folder` is left alone.
+    pub fn flatten_to(
+        &self,
+        paths: &[PathBuf],
+        folder: &Path,
+        now_micros: i64,
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Result<Vec<Outcome>, Error> {
+        self.take_all(paths, now_micros, Destination::Folder(folder), on_event)
+    }
+
+    fn take_all(
+        &self,
+        paths: &[PathBuf],
+        now_micros: i64,
+        destination: Destination<'_>,
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Result<Vec<Outcome>, Error> {
         let mut found = find(paths);
         found.payloads.retain(|parts| !self.routes.is_reference(&parts.anchor));
         on_event(Event::Found { payloads: found.payloads.len() + found.unreadable.len(), ignored: &found.ignored });
         let mut outcomes = Vec::new();
         for (path, error) in found.unreadable {
-            let outcome = self.reject(&path, None, &error, now_micros)?;
+            let outcome = self.reject(&path, None, &error, now_micros, destination)?;
             on_event(Event::End { anchor: &path, outcome: &outcome });
             outcomes.push(outcome);
         }
         let mut announced = BTreeSet::new();
         for parts in &found.payloads {
             on_event(Event::Begin { anchor: &parts.anchor });
-            let known = |payload_id| announced.contains(&payload_id) || is_known(payload_id);
-            let outcome = self.take_in(parts, now_micros, &known, on_event)?;
-            if let Outcome::Announced { payload_id, .. } = &outcome {
+            let outcome = self.take_in(parts, now_micros, destination, &announced, on_event)?;
+            if let Outcome::Announced { payload_id, .. } | Outcome::Written { payload_id, .. } = &outcome {
                 announced.insert(*payload_id);
             }
             on_event(Event::End { anchor: &parts.anchor, outcome: &outcome });
@@ -148,34 +194,57 @@ impl Edge {
         &self,
         parts: &Parts,
         now_micros: i64,
-        is_known: &dyn Fn(PayloadId) -> bool,
+        destination: Destination<'_>,
+        announced: &BTreeSet<PayloadId>,
         on_event: &(dyn Fn(Event<'_>) + Sync),
     ) -> Result<Outcome, Error> {
         let route = self.routes.for_payload(&parts.anchor);
         let measured = references_of(&route).and_then(|references| measure(&parts.parts, &references, &mut |_| {}));
         let payload = match measured {
             Ok(payload) => payload,
-            Err(error) => return self.reject(&parts.anchor, None, &error, now_micros),
+            Err(error) => return self.reject(&parts.anchor, None, &error, now_micros, destination),
         };
         let payload_id = payload.payload_id;
-        if is_known(payload_id) {
+        if announced.contains(&payload_id) || destination.knows(payload_id) {
             rejection::clear(&self.options.root, &parts.anchor)?;
             return Ok(Outcome::Known { payload_id });
         }
-        let sealed = self
-            .plan(parts, &route, &payload)
-            .and_then(|planning| self.seal(&planning, now_micros, &|progress| on_event(Event::Flatten(progress))));
-        let unit = match sealed {
-            Ok(unit) => unit,
-            // What concerns this payload alone stops this payload alone; a full disk or a broken spool stops the run.
-            Err(error) if error.class() == Class::Rejected || matches!(error, Error::Plugin { .. }) => {
-                return self.reject(&parts.anchor, Some(payload_id), &error, now_micros);
+        let progress = |progress| on_event(Event::Flatten(progress));
+        let done = self.plan(parts, &route, &payload).and_then(|planning| match destination {
+            Destination::Store(_) => {
+                self.seal(&planning, now_micros, &progress).map(|unit| Flattened::Sealed(Box::new(unit)))
             }
-            Err(error) => return Err(error),
-        };
-        let announced = self.announce(&unit, now_micros)?;
-        rejection::clear(&self.options.root, &parts.anchor)?;
-        Ok(Outcome::Announced { payload_id, announced, warnings: unit.manifest.warnings })
+            Destination::Folder(folder) => self.write_into(folder, &planning, &progress).map(Flattened::Written),
+        });
+        match done {
+            Ok(Flattened::Written(outcome)) => Ok(outcome),
+            Ok(Flattened::Sealed(unit)) => {
+                let announced = self.announce(&unit, now_micros)?;
+                rejection::clear(&self.options.root, &parts.anchor)?;
+                Ok(Outcome::Announced { payload_id, announced, warnings: unit.manifest.warnings })
+            }
+            // What concerns this payload alone stops this payload alone; a full disk or a broken spool stops the run.
+            Err(error) if error.is_full_disk() => Err(error),
+            Err(error) if error.class() == Class::Rejected || matches!(error, Error::Plugin { .. }) => {
+                self.reject(&parts.anchor, Some(payload_id), &error, now_micros, destination)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write_into(
+        &self,
+        folder: &Path,
+        planning: &Planning<'_>,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Outcome, Error> {
+        let work = self.spool.begin(planning.payload.payload_id)?;
+        let flattened = flatten(planning, Durable::No, work.folder(), progress)?;
+        planning.payload.unchanged()?;
+        let (files, tables) = folder::put_files(folder, planning, &flattened)?;
+        let manifest = self.manifest(planning, flattened, tables);
+        folder::put_manifest(folder, &manifest)?;
+        Ok(Outcome::Written { payload_id: manifest.payload_id, files, warnings: manifest.warnings })
     }
 
     fn plan<'a>(&'a self, parts: &Parts, route: &'a Route, payload: &'a Payload) -> Result<Planning<'a>, Error> {
@@ -211,10 +280,8 @@ impl Edge {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<SpooledUnit, Error> {
         let work = self.spool.begin(planning.payload.payload_id)?;
-        let constants = Constants { facts: &planning.facts };
-        let Planning { payload, plugin, config, plan, .. } = planning;
-        let files = flatten(plugin, &payload.parts, config, plan, constants, work.folder(), progress)?;
-        payload.unchanged()?;
+        let files = flatten(planning, Durable::Yes, work.folder(), progress)?;
+        planning.payload.unchanged()?;
         let tables = self.name_files(planning, &work, &files, now_micros)?;
         let manifest = self.manifest(planning, files, tables);
         self.spool.seal(work, manifest, &self.options.region)
@@ -242,7 +309,7 @@ impl Edge {
                 let key = landing_key(&prefix, planning.payload.payload_id, Stage::Full, file.blake3);
                 records.push(TableFileRecord { key, size: file.size, blake3: file.blake3, rows: file.rows });
             }
-            let constants = Constants { facts: &planning.facts }.of_table(spec);
+            let constants = planning.constants_of(spec);
             tables.push(TableFiles { spec: spec.clone(), constants, files: records });
         }
         Ok(tables)
@@ -301,8 +368,13 @@ impl Edge {
         payload_id: Option<PayloadId>,
         error: &Error,
         now_micros: i64,
+        destination: Destination<'_>,
     ) -> Result<Outcome, Error> {
-        rejection::record(&self.options.root, source, payload_id, error, now_micros).map(Outcome::Rejected)
+        let record = rejection::describe(source, payload_id, error, now_micros);
+        if let Destination::Store(_) = destination {
+            rejection::record(&self.options.root, &record)?;
+        }
+        Ok(Outcome::Rejected(record))
     }
 }
 

@@ -7,16 +7,10 @@ use sluice_durable::{Step, remove, replace};
 
 use crate::Error;
 
-/// Writes the record of a rejected source below `root`.
-pub(crate) fn record(
-    root: &Path,
-    source: &Path,
-    payload_id: Option<PayloadId>,
-    error: &Error,
-    now_micros: i64,
-) -> Result<RejectedRecord, Error> {
+/// Why a source cannot be flattened.
+pub(crate) fn describe(source: &Path, payload_id: Option<PayloadId>, error: &Error, now_micros: i64) -> RejectedRecord {
     let source = absolute(source);
-    let record = RejectedRecord {
+    RejectedRecord {
         id: RejectedRecord::id_of(&source),
         source,
         payload_id,
@@ -24,11 +18,14 @@ pub(crate) fn record(
         reason: chain(error),
         class: error.class(),
         rejected_at_micros: now_micros,
-    };
-    let body = serde_json::to_vec_pretty(&record).map_err(Error::spool("write the quarantine record"))?;
+    }
+}
+
+/// Writes the record of a rejected source below `root`.
+pub(crate) fn record(root: &Path, record: &RejectedRecord) -> Result<(), Error> {
+    let body = serde_json::to_vec_pretty(record).map_err(Error::spool("write the quarantine record"))?;
     let path = root.join(RejectedRecord::key(record.id));
-    replace(Step::Quarantine, &path, &body).map_err(Error::spool("write the quarantine record"))?;
-    Ok(record)
+    replace(Step::Quarantine, &path, &body).map_err(Error::spool("write the quarantine record"))
 }
 
 /// The source was announced after all.

@@ -16,26 +16,6 @@ pub enum Error {
         #[source]
         source: sluice_api::ManifestError,
     },
-    /// An object that the announcement lists is not there.
-    #[error("expected object `{key}` of {expected} bytes, found {found}")]
-    Object {
-        /// Which.
-        key: String,
-        /// As announced.
-        expected: u64,
-        /// What is there instead.
-        found: String,
-    },
-    /// An object's bytes are not those that were announced.
-    #[error("expected `{key}` to have digest `{expected}`, found `{found}`")]
-    Digest {
-        /// Which.
-        key: String,
-        /// As announced.
-        expected: sluice_api::Digest,
-        /// Of the bytes.
-        found: sluice_api::Digest,
-    },
     /// A dataset holds one quantity.
     #[error(
         "expected quantity `{expected}`, which dataset `{dataset}` holds, found `{found}`: \
@@ -88,11 +68,7 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Key(_)
-            | Self::Manifest { .. }
-            | Self::Object { .. }
-            | Self::Digest { .. }
-            | Self::Quantity { .. } => Class::Rejected,
+            Self::Key(_) | Self::Manifest { .. } | Self::Quantity { .. } => Class::Rejected,
             Self::Io { .. } => Class::Transient,
             Self::Record { .. } | Self::Rows(_) => Class::Fatal,
             Self::Lake { source, .. } => source.class(),

@@ -1,9 +1,8 @@
-//! One member: its files are verified, its tables made ready, its files stamped into them.
+//! One member: its tables are made ready, its files verified and stamped into them.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::Path;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use sluice_api::{BatchId, FactValue, PayloadManifest, TableFileRecord, TableName};
 use sluice_lakehouse::{Lake, LandedFile};
 
@@ -11,6 +10,9 @@ use crate::Error;
 
 /// Table property that names the quantity that a dataset holds.
 const QUANTITY_PROPERTY: &str = "sluice.quantity";
+
+/// Copies wait for the disk, and hash meanwhile.
+const FILES_AT_ONCE: usize = 4;
 
 /// The files of one member by table.
 pub(crate) type LandedTables = Vec<(TableName, Vec<LandedFile>)>;
@@ -21,9 +23,6 @@ pub(crate) async fn land_member(
     batch_id: BatchId,
     manifest: &PayloadManifest,
 ) -> Result<LandedTables, Error> {
-    for file in manifest.tables.iter().flat_map(|table| &table.files) {
-        verify(lake.root(), file)?;
-    }
     let mut landed = Vec::new();
     for table in &manifest.tables {
         let name = table.spec.table_name(&manifest.dataset);
@@ -32,12 +31,15 @@ pub(crate) async fn land_member(
         lake.ensure_table(&name, &table.spec, &properties)
             .await
             .map_err(Error::lake(format!("make table `{name}` ready")))?;
-        let mut files = Vec::new();
-        for file in &table.files {
-            let source = lake.root().join(&file.key);
-            let done = lake.land(&name, batch_id, &source, file, &table.constants).await;
-            files.push(done.map_err(Error::lake(format!("land `{}` in `{name}`", file.key)))?);
-        }
+        let land = |file: &'_ TableFileRecord| {
+            let (lake, name, file) = (lake.clone(), name.clone(), file.clone());
+            async move {
+                let source = lake.root().join(&file.key);
+                let done = lake.land(&name, batch_id, &source, &file, &table.constants).await;
+                done.map_err(Error::lake(format!("land `{}` in `{name}`", file.key)))
+            }
+        };
+        let files: Vec<LandedFile> = stream::iter(&table.files).map(land).buffered(FILES_AT_ONCE).try_collect().await?;
         if !files.is_empty() {
             landed.push((name, files));
         }
@@ -73,29 +75,5 @@ async fn check_quantity(
             Err(Error::Quantity { dataset: manifest.dataset.clone(), expected, found: found.clone() })
         }
         _ => Ok(()),
-    }
-}
-
-/// Size and digest, as announced. A local store reports no checksum of its own, so the bytes are read.
-fn verify(root: &Path, file: &TableFileRecord) -> Result<(), Error> {
-    let path = root.join(&file.key);
-    let missing = |found: String| Error::Object { key: file.key.clone(), expected: file.size, found };
-    let opened = match File::open(&path) {
-        Ok(opened) => opened,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing("nothing".to_owned())),
-        Err(source) => return Err(Error::Io { action: "open", path: file.key.clone(), source }),
-    };
-    let failed = |source| Error::Io { action: "read", path: file.key.clone(), source };
-    let size = opened.metadata().map_err(failed)?.len();
-    if size != file.size {
-        return Err(missing(format!("{size} bytes")));
-    }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(opened).map_err(failed)?;
-    let found = hasher.finalize().into();
-    if found == file.blake3 {
-        Ok(())
-    } else {
-        Err(Error::Digest { key: file.key.clone(), expected: file.blake3, found })
     }
 }

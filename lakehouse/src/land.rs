@@ -9,7 +9,7 @@ use iceberg::spec::{Datum, Literal, PrimitiveType, TableMetadata, TableMetadataR
 use iceberg::transform::create_transform_function;
 use parquet::file::metadata::ParquetMetaData;
 use serde_json::Value as Json;
-use sluice_api::{BatchId, FactValue, TableFileRecord, TableName};
+use sluice_api::{BatchId, Digest, FactValue, TableFileRecord, TableName};
 use sluice_durable::Step;
 
 use crate::paths::Paths;
@@ -17,10 +17,13 @@ use crate::{ColumnMetrics, Error, Lake, LandedFile, stamp};
 
 /// Texts in file statistics may be cut after this many bytes.
 const EXACT_BYTES: usize = 64;
+/// What is copied and hashed at once.
+const BUFFER_BYTES: usize = 1 << 20;
 
 impl Lake {
     /// Lands a sealed table file: its bytes before the footer are copied as they are, the footer is written anew with
     /// the table's field ids. Statistics, page index and bloom filters stay. A file that landed before is left alone.
+    /// A local store reports no checksum of its own, so the digest is computed of what is copied, and compared.
     ///
     /// `constants` are the values of constant columns; they give the partition, and the file must agree with them.
     pub async fn land(
@@ -98,14 +101,16 @@ impl Landing {
         if u64::try_from(rows) != Ok(self.file.rows) {
             return Err(self.mismatch("rows", self.file.rows.to_string(), rows.to_string()));
         }
-        let write = || -> io::Result<()> {
+        let mut write = || -> io::Result<Digest> {
             let mut target = File::create(&self.temporary)?;
-            source.seek(SeekFrom::Start(0))?;
-            // The kernel copies, or shares the blocks where the file system can.
-            io::copy(&mut source.take(stamped.body_bytes), &mut target)?;
-            target.write_all(&stamped.footer)
+            let digest = copy_and_hash(&mut source, stamped.body_bytes, &mut target)?;
+            target.write_all(&stamped.footer)?;
+            Ok(digest)
         };
-        let published = write().map_err(Error::io("write", &self.temporary)).and_then(|()| {
+        let published = write().map_err(Error::io("write", &self.temporary)).and_then(|digest| {
+            if digest != self.file.blake3 {
+                return Err(self.mismatch("BLAKE3", self.file.blake3.to_string(), digest.to_string()));
+            }
             sluice_durable::publish(Step::LandFile, &self.temporary, &self.target)
                 .map_err(Error::durable("put a file into its table"))
         });
@@ -134,6 +139,24 @@ impl Landing {
 
     fn mismatch(&self, what: &'static str, expected: String, found: String) -> Error {
         Error::Mismatch { subject: self.source.display().to_string(), what, expected, found }
+    }
+}
+
+/// Copies the first `body_bytes` and hashes all that is there.
+fn copy_and_hash(source: &mut File, body_bytes: u64, target: &mut File) -> io::Result<Digest> {
+    source.seek(SeekFrom::Start(0))?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut left = body_bytes;
+    loop {
+        let read = source.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(hasher.finalize().into());
+        }
+        hasher.update(&buffer[..read]);
+        let of_body = usize::try_from(left).unwrap_or(usize::MAX).min(read);
+        target.write_all(&buffer[..of_body])?;
+        left -= of_body as u64;
     }
 }
 

@@ -4,15 +4,13 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde_json::{Value, json};
 use sluice_durable::clock;
-use sluice_edge::{Edge, EdgeOptions, Outcome, Plugins, ROUTES_FILE, Routes};
+use sluice_edge::{Edge, EdgeOptions, Outcome, ROUTES_FILE, Routes};
 use sluice_ingest::{Event, Ingest, Report};
 use sluice_lakehouse::{Lake, promote};
-use sluice_plugin_host::{Host, HostOptions};
-use sluice_plugins_bundle::{CHROME_TRACE, ENVI};
 
 use crate::cli::{Format, LandArgs};
 use crate::progress::{Progress, count, short};
-use crate::{Exit, output, settings};
+use crate::{Exit, output, plugins, settings};
 
 pub(crate) async fn run(lake: &Path, args: LandArgs) -> anyhow::Result<Exit> {
     let lake = Lake::open(lake)?;
@@ -52,25 +50,12 @@ pub(crate) async fn land(lake: &Lake, args: LandArgs) -> anyhow::Result<Exit> {
 async fn flatten(lake: &Lake, args: LandArgs, ingest: Ingest, progress: Arc<Progress>) -> anyhow::Result<Vec<Outcome>> {
     let root = lake.root().to_owned();
     let work = move || -> anyhow::Result<Vec<Outcome>> {
-        let node = settings::host_name();
         let routes = match &args.routes {
-            Some(file) => {
-                anyhow::ensure!(file.is_file(), "expected routes in `{}`, found no such file", file.display());
-                Routes::load(file, &node)?
-            }
-            None => Routes::load(&root.join(ROUTES_FILE), &node)?,
-        };
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let options = HostOptions {
-            threads: args.threads.unwrap_or(cores).max(1),
-            cache_dir: settings::cache_dir(),
-            ..HostOptions::default()
+            Some(file) => plugins::named_routes(file)?,
+            None => Routes::load(&root.join(ROUTES_FILE), &settings::host_name())?,
         };
         progress.step("loading plugins");
-        let host = Host::new(options)?;
-        let mut plugins = Plugins::default();
-        plugins.add(&host, ENVI)?;
-        plugins.add(&host, CHROME_TRACE)?;
+        let plugins = plugins::load(args.threads)?;
         let options = EdgeOptions {
             root,
             region: "local".to_owned(),

@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod describe;
 pub(crate) mod expire;
 pub(crate) mod export;
+pub(crate) mod flatten;
 pub(crate) mod follow;
 pub(crate) mod history;
 pub(crate) mod init;

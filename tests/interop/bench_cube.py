@@ -28,8 +28,8 @@ def parquet_files(folder):
     return sorted(path for path in glob.glob(os.path.join(folder, "**/*.parquet"), recursive=True))
 
 
-def silver_files(lake):
-    return parquet_files(os.path.join(lake, "warehouse/silver/bench_pixels/data"))
+def pixel_files(folder):
+    return parquet_files(os.path.join(folder, "silver.bench_pixels"))
 
 
 def compare(name, files, paths, within=2e-6):
@@ -80,22 +80,35 @@ def main():
     work = arguments.work
     os.makedirs(work, exist_ok=True)
 
-    def fresh_lake(lake, layers, precision):
+    def routes(path, layers, precision):
+        with open(path, "w") as file:
+            quoted = ", ".join(f'"{layer}"' for layer in layers)
+            dark, white = (os.path.abspath(paths[name][0]) for name in ("dark", "white"))
+            file.write(ROUTES.format(layers=quoted, precision=precision, dark=dark, white=white))
+        return path
+
+    def flatten(name, out, layers, precision):
+        """Parquet and nothing else, as the peers write."""
+        file = routes(f"{out}.toml", layers, precision)
+
+        def command(threads):
+            tail = ["--to", out, "--routes", file, "--threads", str(threads)]
+            return [arguments.sluice, "flatten", paths["header"], *tail]
+
+        return measure.Contender(name, command, lambda: shutil.rmtree(out, ignore_errors=True))
+
+    def land(name, lake, layers, precision):
+        """The whole path: hashed, spooled, synced to disk, verified, stamped into Iceberg tables, committed."""
+
         def prepare():
             shutil.rmtree(lake, ignore_errors=True)
             subprocess.run([arguments.sluice, "init", lake], check=True, stdout=subprocess.DEVNULL)
-            with open(os.path.join(lake, "sluice.toml"), "w") as file:
-                quoted = ", ".join(f'"{layer}"' for layer in layers)
-                dark, white = (os.path.abspath(paths[name][0]) for name in ("dark", "white"))
-                file.write(ROUTES.format(layers=quoted, precision=precision, dark=dark, white=white))
+            routes(os.path.join(lake, "sluice.toml"), layers, precision)
 
-        return prepare
-
-    def sluice(name, lake, layers, precision):
         def command(threads):
             return [arguments.sluice, "--lake", lake, "land", "--skip-gold", "--threads", str(threads), paths["header"]]
 
-        return measure.Contender(name, command, fresh_lake(lake, layers, precision))
+        return measure.Contender(name, command, prepare)
 
     def peer(name, program, out, workers=None):
         def command(threads):
@@ -105,18 +118,19 @@ def main():
 
         return measure.Contender(name, command, lambda: shutil.rmtree(out, ignore_errors=True))
 
-    lakes = {name: os.path.join(work, name) for name in ("silver", "sensor", "both")}
+    out = {name: os.path.join(work, name) for name in ("silver", "sensor", "both", "lake")}
     python = [sys.executable, os.path.join(HERE, "peer_cube.py")]
     contenders = [
-        sluice("sluice, exact silver", lakes["silver"], ["silver"], '"exact"'),
+        flatten("sluice flatten, exact silver", out["silver"], ["silver"], '"exact"'),
         peer("numpy + pyarrow, exact, one process", python, os.path.join(work, "python"), workers=1),
         peer("numpy + pyarrow, exact, a process and a file for each core", python, os.path.join(work, "pythons")),
     ]
     if arguments.native:
         contenders.insert(1, peer("native Rust, same kernel, exact", [arguments.native], os.path.join(work, "native")))
     contenders += [
-        sluice("sluice, silver rounded to the sensor", lakes["sensor"], ["silver"], '"sensor"'),
-        sluice("sluice, lossless bronze and exact silver", lakes["both"], ["bronze", "silver"], '"exact"'),
+        flatten("sluice flatten, silver rounded to the sensor", out["sensor"], ["silver"], '"sensor"'),
+        flatten("sluice flatten, lossless bronze and exact silver", out["both"], ["bronze", "silver"], '"exact"'),
+        land("sluice land, exact silver, durable in a lake", out["lake"], ["silver"], '"exact"'),
     ]
     for path in (paths["image"], paths["dark"][1], paths["white"][1]):
         measure.warm(path)
@@ -124,13 +138,14 @@ def main():
     print(f"cube: {size / 2**20:.0f} MiB of raw counts", flush=True)
     measure.paired(contenders, arguments.runs, size, (1, None))
     print("outputs read back:")
-    compare("sluice, exact silver", silver_files(lakes["silver"]), paths)
+    compare("sluice, exact silver", pixel_files(out["silver"]), paths)
     compare("numpy + pyarrow", parquet_files(os.path.join(work, "python")), paths)
     if arguments.native:
         compare("native Rust", parquet_files(os.path.join(work, "native")), paths)
     # Half a count of at least a thousand between dark and white.
-    compare("sluice, rounded", silver_files(lakes["sensor"]), paths, within=5e-4)
-    compare("sluice, with bronze", silver_files(lakes["both"]), paths)
+    compare("sluice, rounded", pixel_files(out["sensor"]), paths, within=5e-4)
+    compare("sluice, with bronze", pixel_files(out["both"]), paths)
+    compare("sluice, landed", parquet_files(os.path.join(out["lake"], "warehouse/silver/bench_pixels/data")), paths)
     shutil.rmtree(work)
 
 

@@ -36,9 +36,9 @@ def of_peer(path):
     return table.num_rows, facts(complete)
 
 
-def of_sluice(lake):
+def of_sluice(folder):
     def read(layer, name, columns):
-        files = glob.glob(os.path.join(lake, f"warehouse/{layer}/bench_{name}/data/**/*.parquet"), recursive=True)
+        files = glob.glob(os.path.join(folder, f"{layer}.bench_{name}/*.parquet"))
         return pa.concat_tables(pq.read_table(path, columns=columns, partitioning=None) for path in files)
 
     events = read("bronze", "events", ["kind"])
@@ -69,20 +69,28 @@ def main():
     small = os.path.join(work, "part.json")
     cut(source, small, DUCKDB_SHARE)
 
+    flattened, file = os.path.join(work, "flattened"), os.path.join(work, "routes.toml")
+    with open(file, "w") as routes:
+        routes.write(ROUTES)
+
+    def flatten(threads):
+        return [arguments.sluice, "flatten", source, "--to", flattened, "--routes", file, "--threads", str(threads)]
+
     def prepare():
         shutil.rmtree(lake, ignore_errors=True)
         subprocess.run([arguments.sluice, "init", lake], check=True, stdout=subprocess.DEVNULL)
-        with open(os.path.join(lake, "sluice.toml"), "w") as file:
-            file.write(ROUTES)
+        shutil.copy(file, os.path.join(lake, "sluice.toml"))
 
-    def sluice(threads):
+    def land(threads):
         return [arguments.sluice, "--lake", lake, "land", "--skip-gold", "--threads", str(threads), source]
 
     def peer(by, of=source):
         return lambda _: [sys.executable, os.path.join(HERE, "peer_trace.py"), by, of, os.path.join(work, f"{by}.parquet")]
 
     contenders = [
-        measure.Contender("sluice, lossless bronze and silver", sluice, prepare),
+        measure.Contender(
+            "sluice flatten, lossless bronze and silver", flatten, lambda: shutil.rmtree(flattened, ignore_errors=True)
+        ),
         measure.Contender("orjson + pyarrow, one table", peer("orjson")),
         measure.Contender("json + pyarrow, one table", peer("json")),
         measure.Contender(
@@ -91,13 +99,14 @@ def main():
             runs=1,
             scale=DUCKDB_SHARE,
         ),
+        measure.Contender("sluice land, bronze and silver, durable in a lake", land, prepare),
     ]
     measure.warm(source)
     size = os.path.getsize(source)
     print(f"trace: {size / 2**20:.0f} MiB", flush=True)
     measure.paired(contenders, arguments.runs, size, (1, None))
     print("outputs read back:")
-    expected = of_sluice(lake)
+    expected = of_sluice(flattened)
     for by in ("orjson", "json"):
         found = of_peer(os.path.join(work, f"{by}.parquet"))
         if found != expected:

@@ -10,7 +10,7 @@ use sluice_api::{ColumnSpec, ColumnType, Encoding, TableSpec};
 
 /// Raw bytes of a row group: small enough that a wide table passes through little memory, large enough that a query of
 /// a few columns reads pages worth their request.
-const ROW_GROUP_BYTES: usize = 12 << 20;
+const ROW_GROUP_BYTES: usize = 24 << 20;
 /// The same for text and bytes, which wait for nine tables of a trace at once.
 const VARIABLE_BYTES: usize = 6 << 20;
 const ROW_GROUP_ROWS_MAX: usize = 1 << 20;

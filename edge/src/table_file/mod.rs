@@ -3,6 +3,7 @@
 
 mod layout;
 mod row_groups;
+mod typed;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -84,11 +85,12 @@ impl TableFile {
         Ok(())
     }
 
-    /// Writes the footer and makes the file durable.
-    pub fn seal(self) -> Result<Sealed, ParquetError> {
+    /// Writes the footer. The file is sealed once whoever takes it has synced it.
+    pub fn finish(self) -> Result<(Sealed, File), ParquetError> {
         let buffered = self.writer.finish()?;
-        let (size, blake3) = buffered.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
-        Ok(Sealed { path: self.path, size, blake3, rows: self.rows })
+        let HashingFile { file, hasher, size } = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let blake3 = hasher.finalize().into();
+        Ok((Sealed { path: self.path, size, blake3, rows: self.rows }, file))
     }
 }
 
@@ -160,11 +162,6 @@ impl HashingFile {
     fn create(path: &Path) -> io::Result<Self> {
         let file = File::create(path)?;
         Ok(Self { file, hasher: blake3::Hasher::new(), size: 0 })
-    }
-
-    fn finish(self) -> io::Result<(u64, Digest)> {
-        self.file.sync_all()?;
-        Ok((self.size, self.hasher.finalize().into()))
     }
 }
 

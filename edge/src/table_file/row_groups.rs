@@ -12,6 +12,8 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 
+use super::typed;
+
 /// A Parquet file of which whole row groups are written.
 pub(super) struct RowGroups<W: Write + Send> {
     writer: SerializedFileWriter<W>,
@@ -20,6 +22,7 @@ pub(super) struct RowGroups<W: Write + Send> {
     pending: Vec<RecordBatch>,
     pending_rows: usize,
     rows_max: usize,
+    wide: bool,
 }
 
 impl<W: Write + Send> fmt::Debug for RowGroups<W> {
@@ -34,7 +37,8 @@ impl<W: Write + Send> RowGroups<W> {
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, SchemaRef::clone(schema), options)?;
         let (writer, factory) = writer.into_serialized_writer()?;
-        Ok(Self { writer, factory, schema: SchemaRef::clone(schema), pending: vec![], pending_rows: 0, rows_max })
+        let (schema, wide) = (SchemaRef::clone(schema), typed::is_wide(schema));
+        Ok(Self { writer, factory, schema, pending: vec![], pending_rows: 0, rows_max, wide })
     }
 
     /// Adds rows; a row group that is full is written.
@@ -57,6 +61,12 @@ impl<W: Write + Send> RowGroups<W> {
         let batches = std::mem::take(&mut self.pending);
         self.pending_rows = 0;
         if batches.is_empty() {
+            return Ok(());
+        }
+        if self.wide {
+            let mut group = self.writer.next_row_group()?;
+            typed::write(&mut group, &self.schema, &batches)?;
+            group.close()?;
             return Ok(());
         }
         let mut columns = self.factory.create_column_writers(self.writer.flushed_row_groups().len())?.into_iter();

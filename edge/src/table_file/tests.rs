@@ -30,7 +30,7 @@ fn write(spec: &TableSpec, batches: &[RecordBatch]) -> (tempfile::TempDir, Seale
     for batch in batches {
         file.write(batch).unwrap();
     }
-    (dir, file.seal().unwrap())
+    (dir, file.finish().unwrap().0)
 }
 
 #[test]
@@ -75,4 +75,37 @@ fn a_missing_fact_is_null_where_the_column_allows_it() {
     absent.nullable = true;
     assert!(constant_of(&absent, None).unwrap().is_null(0));
     assert!(constant_of(&absent, Some(&FactValue::Integer(1))).is_err());
+}
+
+#[test]
+fn a_wide_table_reads_back_with_its_nulls() {
+    let names: Vec<String> = (0..40).map(|band| format!("b{band:03}")).collect();
+    let nullable =
+        |name: &String| ColumnSpec { nullable: true, ..column(name, ColumnType::Float32, Encoding::Automatic) };
+    let mut columns = vec![
+        column("name", ColumnType::Utf8, Encoding::Automatic),
+        column("line", ColumnType::Int32, Encoding::Automatic),
+        ColumnSpec { nullable: true, ..column("x", ColumnType::Float64, Encoding::Automatic) },
+    ];
+    columns.extend(names.iter().map(nullable));
+    let spec = spec(vec![column("payload_id", ColumnType::Utf8, Encoding::Automatic)], columns);
+    let rows = 3000_i32;
+    let mut values: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("n{}", row / 7)))),
+        Arc::new(Int32Array::from_iter_values(0..rows)),
+        Arc::new(Float64Array::from(vec![None; usize::try_from(rows).unwrap()])),
+    ];
+    for band in 0..40_i32 {
+        let value = move |row: i32| (band % 3 != 0 || row % 5 != 0).then(|| (row * band) as f32);
+        values.push(Arc::new((0..rows).map(value).collect::<Float32Array>()));
+    }
+    let fields: Vec<_> = spec.columns.iter().map(field_of).collect();
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), values).unwrap();
+    let (_dir, sealed) = write(&spec, &[batch.slice(0, 1000), batch.slice(1000, 2000)]);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&sealed.path).unwrap()).unwrap();
+    let read: Vec<_> = reader.with_batch_size(3000).build().unwrap().map(Result::unwrap).collect();
+    assert_eq!(read.len(), 1);
+    for (index, expected) in batch.columns().iter().enumerate() {
+        assert_eq!(read[0].column(index + 1), expected, "column {index}");
+    }
 }

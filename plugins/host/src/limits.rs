@@ -70,7 +70,7 @@ impl Default for Limits {
             call_time_max: Duration::from_secs(30),
             plan_time_max: Duration::from_secs(600),
             batch_rows_max: 65_536,
-            batch_bytes: 8 * MIB,
+            batch_bytes: 4 * MIB,
             call_bytes_max: 64 * MIB,
             shared_bytes_max: 64 * MIB,
             rows_max: 100_000_000_000,
@@ -86,7 +86,7 @@ impl Default for Limits {
             context_bytes_max: 1 << 20,
             log_bytes_max: 64 * KIB,
             streams_max: 8,
-            prefetch_bytes: 8 * MIB,
+            prefetch_bytes: 4 * MIB,
             empty_batches_max: 1024,
             reasons_max: 256,
         }

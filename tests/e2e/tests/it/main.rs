@@ -11,6 +11,7 @@ mod command_line;
 mod crash_points;
 mod cubes;
 mod duplicates;
+mod flatten;
 mod foreign_readers;
 mod foreign_tables;
 mod kerchunk;
