@@ -25,18 +25,19 @@ fn the_files_hold_what_a_lake_holds_and_are_written_once() {
     let lake = Lake::new();
     let from = lake.scratch().join("in");
     cube::write(&CubeSpec { seed: 4, lines: 30, bands: 20, ..CubeSpec::default() }, &from, "c").unwrap();
-    capture::write(&CaptureSpec { ranks: 2, steps: 1, ..CaptureSpec::default() }, &from).unwrap();
+    capture::write(&CaptureSpec { ranks: 3, straggler: 1, loudest: 2, steps: 1, ..CaptureSpec::default() }, &from)
+        .unwrap();
     lake.land([&from]);
 
     let to = lake.scratch().join("parquet");
     let (code, report) = flatten(&lake, &from, &to);
-    assert_eq!((code, report["written"].as_array().map(Vec::len)), (Some(0), Some(3)), "{report}");
+    assert_eq!((code, report["written"].as_array().map(Vec::len)), (Some(0), Some(4)), "{report}");
     check("check_flattened.py", ["--lake".as_ref(), lake.path(), "--folder".as_ref(), &to]);
 
     let before = names_below(&to);
     assert!(!before.iter().any(|name| name.starts_with('.')), "{before:?}");
     let (code, report) = flatten(&lake, &from, &to);
-    assert_eq!((code, report["known"].as_u64()), (Some(0), Some(3)), "{report}");
+    assert_eq!((code, report["known"].as_u64()), (Some(0), Some(4)), "{report}");
     assert_eq!(names_below(&to), before);
 }
 
