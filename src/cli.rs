@@ -11,6 +11,9 @@ use catalog::{INIT_EXAMPLES, SERVE_EXAMPLES};
 use maintenance::{BRANCH_HELP, EXPIRE_HELP, ORPHANS_HELP, TAG_HELP};
 pub(crate) use maintenance::{BranchAction, ExpireArgs, OrphansArgs, TagAction};
 
+use crate::verb::rollback::RollbackArgs;
+use crate::verb::undo::UndoArgs;
+
 /// Heavy payloads (hyperspectral cubes, GPU traces) to queryable Iceberg tables.
 ///
 /// A payload is flattened by a sandboxed plugin, lands exactly once, and is there for SQL. Start with
@@ -115,6 +118,22 @@ pub(crate) enum Verb {
     Follow {
         /// Payload id, or the first digits of it.
         payload: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Take payloads out of every table, and bring gold up to date.
+    ///
+    /// What is selected leaves all tables of bronze and silver, its row in `bronze.payloads` last; the computed tables
+    /// follow. Old snapshots keep it readable with `--as-of` until they expire. `--dry-run` shows the files and rows
+    /// first. A payload that is taken out does not come back by itself: see `--reopen`.
+    Undo(UndoArgs),
+    /// Go back to an older snapshot of a table.
+    ///
+    /// Snapshots since then leave its history. So that no payload is half there, the payloads whose rows came or went
+    /// in between leave all other tables too; each may land again. `--dry-run` lists snapshots, batches and payloads.
+    Rollback(RollbackArgs),
+    /// Bring gold up to date with what has landed, as `land` does at its end.
+    Promote {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },

@@ -2,6 +2,7 @@
 
 mod age;
 mod cli;
+mod confirm;
 mod output;
 mod plugins;
 mod progress;
@@ -71,6 +72,9 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Expire(args) => runtime.block_on(verb::expire::run(&lake, args)),
         Verb::Orphans(args) => runtime.block_on(verb::orphans::run(&lake, args)),
         Verb::Follow { payload, format } => verb::follow::run(&lake, &payload, format),
+        Verb::Undo(args) => runtime.block_on(verb::undo::run(&lake, args)),
+        Verb::Rollback(args) => runtime.block_on(verb::rollback::run(&lake, args)),
+        Verb::Promote { format } => runtime.block_on(verb::promote::run(&lake, format)),
         Verb::Quarantine { action } => verb::quarantine::run(&lake, &action),
         Verb::Export(args) => runtime.block_on(verb::export::run(&lake, args)),
         Verb::Serve(args) => runtime.block_on(verb::serve::run(&lake, args)),

@@ -103,17 +103,18 @@ pub enum Event<'a> {
 /// Where flattened payloads go.
 #[derive(Clone, Copy)]
 enum Destination<'a> {
-    /// Sealed, spooled and announced; the function says which payloads have landed already.
-    Store(&'a dyn Fn(PayloadId) -> bool),
+    /// Sealed, spooled and announced; the function says for which landing, none where a payload has landed already.
+    Store(&'a dyn Fn(PayloadId) -> Option<u32>),
     /// Plain Parquet in a folder.
     Folder(&'a Path),
 }
 
 impl Destination<'_> {
-    fn knows(self, payload_id: PayloadId) -> bool {
+    /// The landing that a payload is flattened for; none where it is known.
+    fn revision_of(self, payload_id: PayloadId) -> Option<u32> {
         match self {
-            Self::Store(is_known) => is_known(payload_id),
-            Self::Folder(folder) => folder::holds(folder, payload_id),
+            Self::Store(revision_of) => revision_of(payload_id),
+            Self::Folder(folder) => (!folder::holds(folder, payload_id)).then_some(0),
         }
     }
 }
@@ -136,17 +137,17 @@ impl Edge {
         self.spool.sealed()?.iter().map(|unit| self.announce(unit, now_micros)).collect()
     }
 
-    /// Takes in all payloads below `paths`. `is_known` says whether a payload has landed already; `on_event` is told
-    /// what happens. A payload that fails goes to quarantine and the others go on; only an error that concerns all
-    /// (a full disk, a broken spool) ends the run.
+    /// Takes in all payloads below `paths`. `revision_of` says for which landing a payload is announced, none for one
+    /// that has landed already; `on_event` is told what happens. A payload that fails goes to quarantine and the others
+    /// go on; only an error that concerns all (a full disk, a broken spool) ends the run.
     pub fn run(
         &self,
         paths: &[PathBuf],
         now_micros: i64,
-        is_known: &dyn Fn(PayloadId) -> bool,
+        revision_of: &dyn Fn(PayloadId) -> Option<u32>,
         on_event: &(dyn Fn(Event<'_>) + Sync),
     ) -> Result<Vec<Outcome>, Error> {
-        self.take_all(paths, now_micros, Destination::Store(is_known), on_event)
+        self.take_all(paths, now_micros, Destination::Store(revision_of), on_event)
     }
 
     /// Flattens all payloads below `paths` to plain Parquet in `folder`: no lake, no announcement, nothing that has to
@@ -205,14 +206,16 @@ impl Edge {
             Err(error) => return self.reject(&parts.anchor, None, &error, now_micros, destination),
         };
         let payload_id = payload.payload_id;
-        if announced.contains(&payload_id) || destination.knows(payload_id) {
+        let revision = if announced.contains(&payload_id) { None } else { destination.revision_of(payload_id) };
+        let Some(revision) = revision else {
             rejection::clear(&self.options.root, &parts.anchor)?;
             return Ok(Outcome::Known { payload_id });
-        }
+        };
         let progress = |progress| on_event(Event::Flatten(progress));
         let done = self.plan(parts, &route, &payload).and_then(|planning| match destination {
             Destination::Store(_) => {
-                self.seal(&planning, now_micros, &progress).map(|unit| Flattened::Sealed(Box::new(unit)))
+                let sealed = self.seal(&planning, revision, now_micros, &progress);
+                sealed.map(|unit| Flattened::Sealed(Box::new(unit)))
             }
             Destination::Folder(folder) => self.write_into(folder, &planning, &progress).map(Flattened::Written),
         });
@@ -276,6 +279,7 @@ impl Edge {
     fn seal(
         &self,
         planning: &Planning<'_>,
+        revision: u32,
         now_micros: i64,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<SpooledUnit, Error> {
@@ -284,7 +288,7 @@ impl Edge {
         planning.payload.unchanged()?;
         let tables = self.name_files(planning, &work, &files, now_micros)?;
         let manifest = self.manifest(planning, files, tables);
-        self.spool.seal(work, manifest, &self.options.region)
+        self.spool.seal(work, manifest, &self.options.region, revision)
     }
 
     fn name_files(

@@ -40,11 +40,15 @@ pub struct SpooledUnit {
     pub manifest: PayloadManifest,
     /// Where the announcement goes, but for the day of the upload.
     pub announce_region: String,
+    /// The landing that it is announced for.
+    pub revision: u32,
 }
 
 #[derive(Serialize, Deserialize)]
 struct UnitFile {
     announce_region: String,
+    #[serde(default)]
+    revision: u32,
     manifest: PayloadManifest,
 }
 
@@ -84,8 +88,14 @@ impl Spool {
     }
 
     /// Makes the unit durable under its payload id. Where it is sealed already, that one stays.
-    pub fn seal(&self, work: Work, manifest: PayloadManifest, announce_region: &str) -> Result<SpooledUnit, Error> {
-        let unit = UnitFile { announce_region: announce_region.to_owned(), manifest };
+    pub fn seal(
+        &self,
+        work: Work,
+        manifest: PayloadManifest,
+        announce_region: &str,
+        revision: u32,
+    ) -> Result<SpooledUnit, Error> {
+        let unit = UnitFile { announce_region: announce_region.to_owned(), revision, manifest };
         let body = serde_json::to_vec(&unit).map_err(Error::spool("write the unit"))?;
         write_synced(&work.folder.join(UNIT_FILE), &body).map_err(Error::spool("write the unit"))?;
         let sealed = self.sealed_root().join(unit.manifest.payload_id.to_string());
@@ -97,6 +107,7 @@ impl Spool {
                     folder: sealed,
                     manifest: unit.manifest,
                     announce_region: unit.announce_region,
+                    revision,
                 });
             }
             if let Ok(theirs) = read_unit(&sealed) {
@@ -172,7 +183,8 @@ impl Drop for Work {
 fn read_unit(folder: &Path) -> Result<SpooledUnit, Error> {
     let body = fs::read(folder.join(UNIT_FILE)).map_err(Error::spool("read the unit"))?;
     let unit: UnitFile = serde_json::from_slice(&body).map_err(Error::spool("read the unit"))?;
-    Ok(SpooledUnit { folder: folder.to_owned(), manifest: unit.manifest, announce_region: unit.announce_region })
+    let UnitFile { announce_region, revision, manifest } = unit;
+    Ok(SpooledUnit { folder: folder.to_owned(), manifest, announce_region, revision })
 }
 
 fn write_synced(path: &Path, body: &[u8]) -> std::io::Result<()> {

@@ -27,7 +27,7 @@ pub(crate) fn upload(root: &Path, unit: &SpooledUnit, now_micros: i64) -> Result
         node: manifest.node.clone(),
         day: Day::of_micros(now_micros),
     };
-    let key = announcement_key(&prefix, prefix.day, manifest.payload_id, manifest.stage, 0);
+    let key = announcement_key(&prefix, prefix.day, manifest.payload_id, manifest.stage, unit.revision);
     let announcement = root.join(&key);
     // One that stands already has its files: ours would be orphans.
     if !announcement.is_file() {

@@ -30,6 +30,9 @@ pub struct Candidate {
     /// The branch that it lands on; main where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
+    /// The landing that it claims: the one that was open when it was received.
+    #[serde(default)]
+    pub revision: u32,
 }
 
 impl Arrival {
@@ -39,8 +42,8 @@ impl Arrival {
         Ok(Self { key: key.to_owned(), payload_id, stage })
     }
 
-    /// The candidate that this announcement makes.
-    pub fn read(self, body: &[u8]) -> Result<(Candidate, PayloadManifest), Error> {
+    /// The candidate for a revision that this announcement makes.
+    pub fn read(self, body: &[u8], revision: u32) -> Result<(Candidate, PayloadManifest), Error> {
         let manifest =
             PayloadManifest::from_json(body).map_err(|source| Error::Manifest { key: self.key.clone(), source })?;
         if (manifest.payload_id, manifest.stage) != (self.payload_id, self.stage) {
@@ -54,6 +57,7 @@ impl Arrival {
             version: Digest::of(body),
             size,
             branch: manifest.branch.clone(),
+            revision,
         };
         Ok((candidate, manifest))
     }

@@ -70,7 +70,8 @@ mod tests {
 
     fn candidate(name: &str, size: u64) -> Candidate {
         let payload_id = PayloadId(Digest::of(name.as_bytes()));
-        Candidate { payload_id, stage: Stage::Full, key: name.into(), version: Digest::of(b""), size, branch: None }
+        let version = Digest::of(b"");
+        Candidate { payload_id, stage: Stage::Full, key: name.into(), version, size, branch: None, revision: 0 }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 use serde::{Deserialize, Serialize};
-use sluice_api::{BatchId, Digest, PayloadId, Stage};
+use sluice_api::{BatchId, Digest};
 use sluice_durable::Step;
 use sluice_lakehouse::Ledger;
+use sluice_lakehouse::ledger::keys;
 
 use crate::plan::{Plan, create, read};
-use crate::{Candidate, Error};
+use crate::revision::claims;
+use crate::{Arrival, Candidate, Error};
 
 /// The durable fact that a (payload, stage, revision) belongs to exactly one batch, and through which candidate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,17 +30,11 @@ pub(crate) struct Claimed {
     pub(crate) duplicates: Vec<(Candidate, BatchId)>,
 }
 
-/// Only revision 0 yet: a later one must be opened by an operation first.
-const REVISION: u32 = 0;
-
-/// `ledger/claims/<payload_id>/<stage>/<revision>.json`
-fn key(payload_id: PayloadId, stage: Stage, revision: u32) -> String {
-    format!("ledger/claims/{payload_id}/{}/{revision}.json", stage.as_str())
-}
-
-/// Who has this payload stage, if anybody.
-pub(crate) fn holder(ledger: &Ledger, payload_id: PayloadId, stage: Stage) -> Result<Option<Claim>, Error> {
-    read(ledger, &key(payload_id, stage, REVISION))
+/// An arrival that claims nothing: its payload has landed before, by this batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Duplicate {
+    key: String,
+    batch_id: BatchId,
 }
 
 /// Claims every candidate of a plan; doing it again gives the same members.
@@ -46,13 +42,32 @@ pub(crate) fn claim(ledger: &Ledger, plan: &Plan) -> Result<Claimed, Error> {
     let mut claimed = Claimed::default();
     for candidate in &plan.candidates {
         let ours = Claim { batch_id: plan.batch_id, key: candidate.key.clone(), version: candidate.version };
-        let claim_key = key(candidate.payload_id, candidate.stage, REVISION);
+        let claim_key = keys::claim(candidate.payload_id, candidate.stage, candidate.revision);
         let standing = create(ledger, &claim_key, &ours, Step::Claim)?;
         if standing == ours {
-            claimed.members.push(Member { candidate: candidate.clone(), revision: REVISION });
+            claimed.members.push(Member { candidate: candidate.clone(), revision: candidate.revision });
         } else {
+            if standing.key != candidate.key {
+                note_duplicate(ledger, &candidate.key, standing.batch_id)?;
+            }
             claimed.duplicates.push((candidate.clone(), standing.batch_id));
         }
     }
     Ok(claimed)
+}
+
+/// Notes that an arrival is a duplicate, so that it never claims a revision that is opened later.
+pub(crate) fn note_duplicate(ledger: &Ledger, key: &str, batch_id: BatchId) -> Result<(), Error> {
+    let duplicate = Duplicate { key: key.to_owned(), batch_id };
+    create(ledger, &keys::arrival(key), &duplicate, Step::Claim).map(|_| ())
+}
+
+/// The batch that answered an arrival: it claimed through it, or the arrival is a duplicate of what it landed.
+pub(crate) fn answered(ledger: &Ledger, arrival: &Arrival) -> Result<Option<BatchId>, Error> {
+    let claims = claims(ledger, arrival.payload_id, arrival.stage)?;
+    if let Some((_, claim)) = claims.into_iter().find(|(_, claim)| claim.key == arrival.key) {
+        return Ok(Some(claim.batch_id));
+    }
+    let noted: Option<Duplicate> = read(ledger, &keys::arrival(&arrival.key))?;
+    Ok(noted.map(|duplicate| duplicate.batch_id))
 }

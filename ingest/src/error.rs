@@ -58,6 +58,12 @@ pub enum Error {
         #[source]
         source: Box<sluice_lakehouse::Error>,
     },
+    /// What a person asked for means no landing, or several where one is meant.
+    #[error("{0}")]
+    Selection(String),
+    /// A table that others commit to again and again cannot be rolled back.
+    #[error("expected `{0}` to stand still while it is rolled back, found new commits each time: try again")]
+    Moving(sluice_api::TableName),
     /// Rows of `bronze.payloads` cannot be built.
     #[error("build rows of `bronze.payloads`")]
     Rows(#[source] arrow::error::ArrowError),
@@ -69,8 +75,8 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Key(_) | Self::Manifest { .. } | Self::Quantity { .. } => Class::Rejected,
-            Self::Io { .. } => Class::Transient,
-            Self::Record { .. } | Self::Rows(_) => Class::Fatal,
+            Self::Io { .. } | Self::Moving(_) => Class::Transient,
+            Self::Record { .. } | Self::Rows(_) | Self::Selection(_) => Class::Fatal,
             Self::Lake { source, .. } => source.class(),
         }
     }

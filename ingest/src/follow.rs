@@ -1,16 +1,19 @@
-//! Where a payload is on its way.
+//! Where a payload is on its way, and what became of it since.
 
 use sluice_api::{PayloadId, RejectedRecord, Stage, parse_announcement_key};
-use sluice_lakehouse::Lake;
+use sluice_lakehouse::ledger::keys;
+use sluice_lakehouse::{Lake, Ledger};
 
-use crate::claim::holder;
+use crate::operate::Reverted;
+use crate::plan::read;
 use crate::result::{BatchResult, Done};
+use crate::revision::{Landing, claims};
 use crate::{Error, quarantine};
 
 /// One step of the way that a payload has reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Station {
-    /// `sealed`, `announced`, `claimed`, `decided`, `landed`, `done` or `rejected`.
+    /// `sealed`, `announced`, `claimed`, `decided`, `done`, `reverted`, `undone`, `opened` or `rejected`.
     pub name: &'static str,
     /// What stands there.
     pub detail: String,
@@ -55,8 +58,9 @@ fn stations(
     for key in announced.iter().filter(|key| parse_announcement_key(key).is_some_and(|(of, _, _)| of == id)) {
         add("announced", key.clone());
     }
-    if let Some(claim) = holder(&ledger, id, Stage::Full)? {
-        add("claimed", format!("by batch {} through {}", claim.batch_id, claim.key));
+    for (landing, claim) in claims(&ledger, id, Stage::Full)? {
+        let revision = landing.revision;
+        add("claimed", format!("revision {revision} by batch {} through {}", claim.batch_id, claim.key));
         if let Some(result) = BatchResult::read(&ledger, claim.batch_id)? {
             let accepted = result.accepted.iter().any(|member| member.candidate.payload_id == id);
             add("decided", if accepted { "accepted".to_owned() } else { "rejected".to_owned() });
@@ -64,9 +68,41 @@ fn stations(
                 add("done", format!("batch {}", claim.batch_id));
             }
         }
+        for (table, to) in reverted(&ledger, claim.batch_id)? {
+            add("reverted", format!("its batch left the history of {table}, which went back to snapshot {to}"));
+        }
+        after(&ledger, landing, &mut add)?;
     }
     for record in rejected.iter().filter(|record| record.payload_id == Some(id)) {
         add("rejected", format!("{}: {}", record.source, record.reason));
     }
     Ok(stations)
+}
+
+/// What ended a landing, and whether the next may come.
+fn after(ledger: &Ledger, landing: Landing, add: &mut impl FnMut(&'static str, String)) -> Result<(), Error> {
+    let Some(ended) = landing.ended(ledger)? else { return Ok(()) };
+    let opened = landing.next().opened(ledger)?;
+    let state = match (Done::is_written(ledger, ended.batch_id)?, &opened) {
+        (false, _) => "not done yet: the next `sluice land` or `sluice undo` finishes it",
+        (true, None) => "discarded: arrivals of it are duplicates",
+        (true, Some(_)) => "its rows are in no table",
+    };
+    add("undone", format!("revision {} by {} {}, {state}", landing.revision, ended.operation, ended.batch_id));
+    if let Some(opened) = opened {
+        let next = landing.revision + 1;
+        add("opened", format!("revision {next} by {} {}: the next arrival lands", opened.operation, opened.batch_id));
+    }
+    Ok(())
+}
+
+fn reverted(ledger: &Ledger, batch_id: sluice_api::BatchId) -> Result<Vec<(String, i64)>, Error> {
+    let listed = ledger.list(&keys::reverted_folder(batch_id)).map_err(Error::lake("list rollbacks"))?;
+    let mut found = Vec::new();
+    for key in listed {
+        if let Some(Reverted { table, to }) = read(ledger, &key)? {
+            found.push((table, to));
+        }
+    }
+    Ok(found)
 }

@@ -7,16 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::time::Duration;
 
-use sluice_api::{BatchId, Class, PayloadId, PayloadManifest, TableName, chain};
+use sluice_api::{BatchId, Class, PayloadId, PayloadManifest, Stage, TableName, chain};
 use sluice_durable::{Step, clock, remove};
 use sluice_lakehouse::{Lake, Ledger};
 
 use crate::batch::{BatchLimits, Bundler};
-use crate::claim::{Claimed, Member, claim, holder};
+use crate::claim::{Claimed, Member, answered, claim, note_duplicate};
 use crate::land::land_member;
 use crate::plan::Plan;
 use crate::queue::Message;
 use crate::result::{BatchResult, Done, Rejected, TableResult};
+use crate::revision::{Standing, standing};
 use crate::{Arrival, Candidate, EmbeddedQueue, Error, Queue, payloads, quarantine, sweep};
 
 const HIDDEN_MICROS: i64 = 600_000_000;
@@ -26,8 +27,8 @@ const LOCK_POLL: Duration = Duration::from_millis(20);
 /// Ingest over a lake.
 #[derive(Clone, Debug)]
 pub struct Ingest {
-    lake: Lake,
-    ledger: Ledger,
+    pub(crate) lake: Lake,
+    pub(crate) ledger: Ledger,
     limits: BatchLimits,
 }
 
@@ -77,12 +78,14 @@ impl Ingest {
         Self { lake, ledger, limits: BatchLimits::default() }
     }
 
-    /// Whether a payload has landed: its claim's batch is done.
-    pub fn has_landed(&self, payload_id: PayloadId) -> Result<bool, Error> {
-        match holder(&self.ledger, payload_id, sluice_api::Stage::Full)? {
-            Some(claim) => Done::is_written(&self.ledger, claim.batch_id),
-            None => Ok(false),
-        }
+    /// The landing that an arrival of this payload may claim; none where the payload has landed, or was taken out and
+    /// is not to come back.
+    pub fn revision_to_land(&self, payload_id: PayloadId) -> Result<Option<u32>, Error> {
+        Ok(match standing(&self.ledger, payload_id, Stage::Full)? {
+            Standing::Open(revision) => Some(revision),
+            Standing::Claimed(_, claim) if Done::is_written(&self.ledger, claim.batch_id)? => None,
+            Standing::Claimed(revision, _) => Some(revision),
+        })
     }
 
     /// Finishes open batches, then lands every announcement that nobody claimed.
@@ -122,7 +125,7 @@ impl Ingest {
                     let bundler = bundlers.entry(candidate.branch.clone());
                     let bundler = bundler.or_insert_with(|| Bundler::new(self.limits));
                     if let Some(batch) = bundler.push(candidate, now) {
-                        planned.push(self.plan(batch, queue, &receipts)?);
+                        planned.extend(self.plan(batch, queue, &receipts)?);
                     }
                 } else {
                     queue.acknowledge(message.receipt);
@@ -130,7 +133,7 @@ impl Ingest {
             }
         }
         for batch in bundlers.values_mut().filter_map(Bundler::cut) {
-            planned.push(self.plan(batch, queue, &receipts)?);
+            planned.extend(self.plan(batch, queue, &receipts)?);
         }
         Ok(planned)
     }
@@ -139,11 +142,19 @@ impl Ingest {
     fn candidate(&self, message: &Message, report: &mut Report) -> Result<Option<Candidate>, Error> {
         let arrival = Arrival::of_key(&message.body)?;
         let payload_id = arrival.payload_id;
-        if let Some(claim) = holder(&self.ledger, payload_id, arrival.stage)? {
-            report.duplicates.push((payload_id, claim.batch_id));
+        if let Some(batch_id) = answered(&self.ledger, &arrival)? {
+            report.duplicates.push((payload_id, batch_id));
             return Ok(None);
         }
-        match self.announcement(&message.body).and_then(|body| arrival.read(&body)) {
+        let revision = match standing(&self.ledger, payload_id, arrival.stage)? {
+            Standing::Open(revision) => revision,
+            Standing::Claimed(_, claim) => {
+                note_duplicate(&self.ledger, &arrival.key, claim.batch_id)?;
+                report.duplicates.push((payload_id, claim.batch_id));
+                return Ok(None);
+            }
+        };
+        match self.announcement(&message.body).and_then(|body| arrival.read(&body, revision)) {
             Ok((candidate, _)) => Ok(Some(candidate)),
             Err(error) if error.class() == Class::Rejected => {
                 let reason = chain(&error);
@@ -162,26 +173,32 @@ impl Ingest {
         std::fs::read(self.lake.root().join(key)).map_err(failed)
     }
 
-    /// Plan, then claims, then acknowledge: a message may go once its payload is claimed by a durable plan.
+    /// Plan, then claims, then acknowledge: a message may go once its payload is claimed by a durable plan. A batch
+    /// holds first landings or later ones, never both.
     fn plan(
         &self,
         candidates: Vec<Candidate>,
         queue: &mut dyn Queue,
         receipts: &BTreeMap<String, u64>,
-    ) -> Result<BatchId, Error> {
-        let plan = Plan::of(candidates);
-        plan.write(&self.ledger)?;
-        claim(&self.ledger, &plan)?;
-        for candidate in &plan.candidates {
-            if let Some(receipt) = receipts.get(&candidate.key) {
-                queue.acknowledge(*receipt);
+    ) -> Result<Vec<BatchId>, Error> {
+        let (first, later): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|candidate| candidate.revision == 0);
+        let mut planned = Vec::new();
+        for candidates in [first, later].into_iter().filter(|candidates| !candidates.is_empty()) {
+            let plan = Plan::of(candidates);
+            plan.write(&self.ledger)?;
+            claim(&self.ledger, &plan)?;
+            for candidate in &plan.candidates {
+                if let Some(receipt) = receipts.get(&candidate.key) {
+                    queue.acknowledge(*receipt);
+                }
             }
+            planned.push(plan.batch_id);
         }
-        Ok(plan.batch_id)
+        Ok(planned)
     }
 
     /// Finishes a batch from wherever it stands: claims again, lands, decides, commits.
-    async fn work(
+    pub(crate) async fn work(
         &self,
         batch_id: BatchId,
         report: &mut Report,
@@ -190,6 +207,9 @@ impl Ingest {
         let _lock = self.lock(batch_id).await?;
         let Some(plan) = Plan::read(&self.ledger, batch_id)? else { return Ok(()) };
         let done = Done::is_written(&self.ledger, batch_id)?;
+        if let Some(operation) = &plan.operation {
+            return if done { Ok(()) } else { self.operate(batch_id, operation, on_event).await };
+        }
         let claimed = claim(&self.ledger, &plan)?;
         report.duplicates.extend(claimed.duplicates.iter().map(|(c, theirs)| (c.payload_id, *theirs)));
         if done {
@@ -202,7 +222,7 @@ impl Ingest {
             Some(result) => result,
             None => target.land(batch_id, &claimed, on_event).await?.decide(&self.ledger)?,
         };
-        target.commit(&result, report, on_event).await
+        target.finish(&result, report, on_event).await
     }
 
     /// The same ingest with the lake on the branch that a batch commits to.
@@ -260,6 +280,26 @@ impl Ingest {
                 Err(error) => return Err(error),
             }
         }
+        let later = accepted.iter().filter(|member: &&Member| member.revision > 0);
+        let replaced: BTreeSet<String> = later.map(|member| member.candidate.payload_id.to_string()).collect();
+        self.decided_on(batch_id, by_table, replaced, accepted, rejected).await
+    }
+
+    /// The result of a batch, with the heads of all tables that it commits to.
+    pub(crate) async fn decided_on(
+        &self,
+        batch_id: BatchId,
+        mut by_table: BTreeMap<TableName, TableResult>,
+        replaced: BTreeSet<String>,
+        accepted: Vec<Member>,
+        rejected: Vec<Rejected>,
+    ) -> Result<BatchResult, Error> {
+        if !replaced.is_empty() {
+            let held = self.lake.tables_of_payloads(&replaced).await.map_err(Error::lake("find rows of payloads"))?;
+            for table in held.into_iter().filter(|table| *table != payloads::table()) {
+                by_table.entry(table.clone()).or_insert(TableResult { table, head: None, files: vec![] });
+            }
+        }
         let mut tables: Vec<TableResult> = by_table.into_values().collect();
         for table in &mut tables {
             table.head = self.lake.head(&table.table).await.map_err(Error::lake("read the head"))?;
@@ -269,38 +309,26 @@ impl Ingest {
             .await
             .map_err(Error::lake("make table `bronze.payloads` ready"))?;
         let payloads_head = self.lake.head(&payloads::table()).await.map_err(Error::lake("read the head"))?;
-        Ok(BatchResult { batch_id, accepted, rejected, tables, payloads_head })
+        Ok(BatchResult { batch_id, accepted, rejected, replaced, tables, payloads_head })
     }
 
     fn manifest(&self, member: &Member) -> Result<PayloadManifest, Error> {
         let body = self.announcement(&member.candidate.key)?;
-        Arrival::of_key(&member.candidate.key)?.read(&body).map(|(_, manifest)| manifest)
+        Arrival::of_key(&member.candidate.key)?.read(&body, member.revision).map(|(_, manifest)| manifest)
     }
 
-    /// Commits exactly what the result says, `bronze.payloads` last, then `done`.
-    async fn commit(
+    /// Commits exactly what the result says, then `done`.
+    async fn finish(
         &self,
         result: &BatchResult,
         report: &mut Report,
         on_event: &(dyn Fn(Event<'_>) + Sync),
     ) -> Result<(), Error> {
-        let batch_id = result.batch_id;
-        for TableResult { table, head, files } in &result.tables {
-            let appended = self.lake.append(table, batch_id, *head, files, &BTreeMap::new()).await;
-            appended.map_err(Error::lake(format!("commit `{table}`")))?;
-            on_event(Event::Committed(table));
-        }
         let mut visible = Vec::new();
         for member in &result.accepted {
             visible.push((member.clone(), self.manifest(member)?));
         }
-        if !visible.is_empty() {
-            let rows = payloads::rows(batch_id, &visible)?;
-            let table = payloads::table();
-            let appended = self.lake.append_rows(&table, batch_id, result.payloads_head, rows, &BTreeMap::new()).await;
-            appended.map_err(Error::lake("commit `bronze.payloads`"))?;
-            on_event(Event::Committed(&table));
-        }
+        self.commit(result, &visible, on_event).await?;
         for Rejected { member, reason, class } in &result.rejected {
             let Candidate { key, payload_id, .. } = &member.candidate;
             let dataset = self.manifest(member).ok().map(|manifest| manifest.dataset);
@@ -311,7 +339,7 @@ impl Ingest {
         for (_, manifest) in &visible {
             self.release(manifest)?;
         }
-        Done::write(&self.ledger, batch_id)?;
+        Done::write(&self.ledger, result.batch_id)?;
         report.landed.extend(visible.iter().map(|(_, manifest)| landed_of(manifest)));
         Ok(())
     }

@@ -1,11 +1,14 @@
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use sluice_api::{BatchId, Class, TableName};
 use sluice_durable::Step;
+use sluice_lakehouse::ledger::keys;
 use sluice_lakehouse::{LandedFile, Ledger};
 
 use crate::Error;
 use crate::claim::Member;
-use crate::plan::{create, key, read};
+use crate::plan::{create, read};
 
 /// What a batch decided, written once before anything is committed. Everyone commits exactly what the first one says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,6 +16,9 @@ pub(crate) struct BatchResult {
     pub(crate) batch_id: BatchId,
     pub(crate) accepted: Vec<Member>,
     pub(crate) rejected: Vec<Rejected>,
+    /// Payloads whose rows of before go, from every table named here: empty where all members land for the first time.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) replaced: BTreeSet<String>,
     /// In the order of committing.
     pub(crate) tables: Vec<TableResult>,
     /// Head of `bronze.payloads`.
@@ -39,25 +45,37 @@ pub(crate) struct TableResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Done {
     pub(crate) batch_id: BatchId,
+    /// It ended without having done anything: what it was planned on had changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) void: bool,
 }
 
 impl BatchResult {
     /// The result that stands: this one, or the one that was first.
     pub(crate) fn decide(self, ledger: &Ledger) -> Result<Self, Error> {
-        create(ledger, &key(self.batch_id, "result"), &self, Step::BatchResult)
+        create(ledger, &keys::result(self.batch_id), &self, Step::BatchResult)
     }
 
     pub(crate) fn read(ledger: &Ledger, batch_id: BatchId) -> Result<Option<Self>, Error> {
-        read(ledger, &key(batch_id, "result"))
+        read(ledger, &keys::result(batch_id))
     }
 }
 
 impl Done {
     pub(crate) fn write(ledger: &Ledger, batch_id: BatchId) -> Result<(), Error> {
-        create(ledger, &key(batch_id, "done"), &Self { batch_id }, Step::Done).map(|_| ())
+        create(ledger, &keys::done(batch_id), &Self { batch_id, void: false }, Step::Done).map(|_| ())
+    }
+
+    /// The batch ends without having done anything.
+    pub(crate) fn write_void(ledger: &Ledger, batch_id: BatchId) -> Result<(), Error> {
+        create(ledger, &keys::done(batch_id), &Self { batch_id, void: true }, Step::Done).map(|_| ())
+    }
+
+    pub(crate) fn read(ledger: &Ledger, batch_id: BatchId) -> Result<Option<Self>, Error> {
+        read(ledger, &keys::done(batch_id))
     }
 
     pub(crate) fn is_written(ledger: &Ledger, batch_id: BatchId) -> Result<bool, Error> {
-        Ok(read::<Self>(ledger, &key(batch_id, "done"))?.is_some())
+        Ok(Self::read(ledger, batch_id)?.is_some())
     }
 }

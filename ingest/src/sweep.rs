@@ -2,8 +2,9 @@
 
 use sluice_api::{BatchId, RejectedRecord};
 use sluice_lakehouse::Ledger;
+use sluice_lakehouse::ledger::keys;
 
-use crate::claim::holder;
+use crate::claim::answered;
 use crate::result::Done;
 use crate::{Arrival, EmbeddedQueue, Error};
 
@@ -14,7 +15,7 @@ pub(crate) fn announcements(ledger: &Ledger, queue: &mut EmbeddedQueue) -> Resul
     for key in keys {
         let Ok(arrival) = Arrival::of_key(&key) else { continue };
         let rejected = RejectedRecord::key(RejectedRecord::id_of(&key));
-        let answered = holder(ledger, arrival.payload_id, arrival.stage)?.is_some()
+        let answered = answered(ledger, &arrival)?.is_some()
             || ledger.read(&rejected).map_err(Error::lake("read a rejection"))?.is_some();
         if !answered {
             queue.send(key);
@@ -26,14 +27,10 @@ pub(crate) fn announcements(ledger: &Ledger, queue: &mut EmbeddedQueue) -> Resul
 
 /// Batches that were planned and are not done.
 pub(crate) fn open_batches(ledger: &Ledger) -> Result<Vec<BatchId>, Error> {
-    let keys = ledger.list("ledger/batches/").map_err(Error::lake("list batches"))?;
+    let listed = ledger.list(keys::BATCHES).map_err(Error::lake("list batches"))?;
     let mut open = Vec::new();
-    for key in keys {
-        let Some(batch) = key.strip_prefix("ledger/batches/").and_then(|rest| rest.strip_suffix("/plan.json")) else {
-            continue;
-        };
-        let Ok(batch_id) = batch.parse() else { continue };
-        if !Done::is_written(ledger, batch_id)? {
+    for (batch_id, document) in listed.iter().filter_map(|key| keys::parse_batch(key)) {
+        if document == "plan" && !Done::is_written(ledger, batch_id)? {
             open.push(batch_id);
         }
     }

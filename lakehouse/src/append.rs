@@ -1,19 +1,22 @@
 //! Appending the files of a batch to a table: once, however often and by however many it is tried.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use arrow::array::AsArray;
 use arrow::record_batch::RecordBatch;
-use iceberg::spec::{Operation, SnapshotRef, Summary, TableMetadata};
+use iceberg::spec::{Operation, Summary, TableMetadata};
 use sluice_api::{BatchId, TableName};
 
 use crate::commit::{Outcome as CommitOutcome, SnapshotProducer};
 use crate::paths::Paths;
+use crate::replace::{PAYLOAD_ID, text_field};
 use crate::rows::TableWriter;
-use crate::{BATCH_ID_PROPERTY, Error, Lake, LandedFile};
+use crate::search::{Sought, Standing};
+use crate::{BATCH_ID_PROPERTY, ColumnMetrics, Error, Lake, LandedFile};
 
 /// Ever more patience: with backoff up to half a second this is well over ten seconds of lost races.
-const ATTEMPTS_MAX: u32 = 100;
+pub(crate) const ATTEMPTS_MAX: u32 = 100;
 
 /// What became of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,29 +31,25 @@ pub enum Appended {
         /// The snapshot that brought them.
         snapshot_id: i64,
     },
+    /// The batch is done, and its files have left the table since: they do not come back by it.
+    Ended,
 }
 
 impl Appended {
-    /// The snapshot that holds the batch, whoever made it.
+    /// The snapshot that brought the batch, whoever made it.
     #[must_use]
-    pub fn snapshot_id(self) -> i64 {
+    pub fn snapshot_id(self) -> Option<i64> {
         match self {
-            Self::Committed { snapshot_id } | Self::AlreadyCommitted { snapshot_id } => snapshot_id,
+            Self::Committed { snapshot_id } | Self::AlreadyCommitted { snapshot_id } => Some(snapshot_id),
+            Self::Ended => None,
         }
     }
 }
 
-/// Where a batch stands in a table's history.
-enum Search {
-    Found(i64),
-    Absent,
-    /// The history that would tell is gone.
-    Unreachable,
-}
-
 impl Lake {
-    /// Appends the files of a batch in one snapshot that names the batch. `recorded_head` is the table's head when the
-    /// batch was decided: before each attempt the batch is searched from the asserted head down to it.
+    /// Appends the files of a batch of first landings in one snapshot that names the batch. `recorded_head` is the
+    /// table's head in the batch's first result: before each attempt the batch is searched from the asserted head down
+    /// to it.
     pub async fn append(
         &self,
         table: &TableName,
@@ -59,12 +58,27 @@ impl Lake {
         files: &[LandedFile],
         summary: &BTreeMap<String, String>,
     ) -> Result<Appended, Error> {
+        let (_, metadata) = self.existing(table).await?;
+        let members = payloads_of(files, &metadata);
+        let sought = Sought { batch_id, recorded_head, first_landings: &members };
+        self.append_sought(table, &sought, files, summary).await
+    }
+
+    async fn append_sought(
+        &self,
+        table: &TableName,
+        sought: &Sought<'_>,
+        files: &[LandedFile],
+        summary: &BTreeMap<String, String>,
+    ) -> Result<Appended, Error> {
         let mut summary = summary.clone();
-        summary.insert(BATCH_ID_PROPERTY.to_owned(), batch_id.to_string());
+        summary.insert(BATCH_ID_PROPERTY.to_owned(), sought.batch_id.to_string());
         for attempt in 1..=ATTEMPTS_MAX {
             let (location, metadata) = self.existing(table).await?;
-            if let Some(snapshot_id) = self.committed_by(table, &metadata, batch_id, recorded_head).await? {
-                return Ok(Appended::AlreadyCommitted { snapshot_id });
+            match self.standing(table, &metadata, sought).await? {
+                Standing::Committed(snapshot_id) => return Ok(Appended::AlreadyCommitted { snapshot_id }),
+                Standing::Ended => return Ok(Appended::Ended),
+                Standing::Absent => {}
             }
             self.check_present(files)?;
             let added = files.iter().map(|file| file.data_file(self.paths(), &metadata));
@@ -93,40 +107,22 @@ impl Lake {
         summary: &BTreeMap<String, String>,
     ) -> Result<Appended, Error> {
         let (_, metadata) = self.existing(table).await?;
-        if let Some(snapshot_id) = self.committed_by(table, &metadata, batch_id, recorded_head).await? {
-            return Ok(Appended::AlreadyCommitted { snapshot_id });
+        let members = texts(&rows, PAYLOAD_ID);
+        let sought = Sought { batch_id, recorded_head, first_landings: &members };
+        match self.standing(table, &metadata, &sought).await? {
+            Standing::Committed(snapshot_id) => return Ok(Appended::AlreadyCommitted { snapshot_id }),
+            Standing::Ended => return Ok(Appended::Ended),
+            Standing::Absent => {}
         }
         let mut writer = TableWriter::new(self, table, &metadata, Paths::batch_key(table, batch_id))?;
         writer.write(&rows)?;
         let files = writer.finish()?;
-        self.append(table, batch_id, recorded_head, &files, summary).await
-    }
-
-    /// The snapshot that committed the batch, if one did.
-    async fn committed_by(
-        &self,
-        table: &TableName,
-        metadata: &TableMetadata,
-        batch_id: BatchId,
-        recorded_head: Option<i64>,
-    ) -> Result<Option<i64>, Error> {
-        match search(metadata, self.head_snapshot(metadata), &batch_id.to_string(), recorded_head) {
-            Search::Found(snapshot_id) => Ok(Some(snapshot_id)),
-            Search::Absent => Ok(None),
-            Search::Unreachable => {
-                let prefix = Paths::batch_key(table, batch_id);
-                let live = self.live_files(table, metadata, self.head_snapshot(metadata)).await?;
-                let ours = live
-                    .iter()
-                    .find(|entry| self.paths().key_of(entry.file_path()).is_some_and(|key| key.starts_with(&prefix)));
-                Ok(ours.and_then(|entry| entry.snapshot_id()))
-            }
-        }
+        self.append_sought(table, &sought, &files, summary).await
     }
 
     /// A snapshot must not name files that are not there. They were decided upon, so this is nobody's rejection: it
     /// takes a person to find out who removed them.
-    fn check_present(&self, files: &[LandedFile]) -> Result<(), Error> {
+    pub(crate) fn check_present(&self, files: &[LandedFile]) -> Result<(), Error> {
         for file in files {
             let path = self.paths().file(&file.path);
             let found = match std::fs::metadata(&path) {
@@ -142,18 +138,20 @@ impl Lake {
     }
 }
 
-fn search(metadata: &TableMetadata, head: Option<&SnapshotRef>, batch_id: &str, recorded_head: Option<i64>) -> Search {
-    let mut cursor = head.map(|snapshot| snapshot.snapshot_id());
-    while cursor != recorded_head {
-        let Some(snapshot) = cursor.and_then(|id| metadata.snapshot_by_id(id)) else {
-            return Search::Unreachable;
-        };
-        if batch_ids(snapshot.summary()).any(|found| found == batch_id) {
-            return Search::Found(snapshot.snapshot_id());
-        }
-        cursor = snapshot.parent_snapshot_id();
-    }
-    Search::Absent
+/// The payloads that files hold, where each file holds one: its bounds name it.
+fn payloads_of(files: &[LandedFile], metadata: &TableMetadata) -> BTreeSet<String> {
+    let Some(key_id) = text_field(metadata, PAYLOAD_ID) else { return BTreeSet::new() };
+    let column = |file: &LandedFile| file.columns.iter().find(|column| column.id == key_id).cloned();
+    let only = |column: ColumnMetrics| {
+        let lower = column.lower?.as_str()?.to_owned();
+        (column.upper?.as_str() == Some(lower.as_str())).then_some(lower)
+    };
+    files.iter().filter_map(column).filter_map(only).collect()
+}
+
+fn texts(rows: &RecordBatch, column: &str) -> BTreeSet<String> {
+    let texts = rows.column_by_name(column).and_then(|column| column.as_string_opt::<i32>());
+    texts.into_iter().flatten().flatten().map(str::to_owned).collect()
 }
 
 /// The batches that a snapshot committed: one, or all that it published from a branch.

@@ -1,9 +1,10 @@
 //! The lakehouse: Iceberg tables with a catalog in one SQLite file or behind REST, a ledger that decides what landed,
 //! and SQL over it all.
 //!
-//! Rows come in by two operations only. [`Lake::append`] adds landed files, once per batch, however often it is tried.
-//! [`Lake::replace_keys`] exchanges all rows of some keys in one snapshot. Both are a compare-and-swap of the table's
-//! metadata, so a reader sees all of an operation or nothing.
+//! Rows come and go by few operations. [`Lake::append`] adds landed files, once per batch, however often it is tried.
+//! [`Lake::replace_payloads`] takes payloads out and puts files in their place, once per batch too; [`Lake::roll_back`]
+//! goes back to an older snapshot. [`Lake::replace_keys`] exchanges computed rows. Each is a compare-and-swap of the
+//! table's metadata, so a reader sees all of an operation or nothing.
 
 pub mod export;
 pub mod ledger;
@@ -30,8 +31,11 @@ mod reachable;
 mod refs;
 mod relocate;
 mod replace;
+mod rewrite;
+mod rollback;
 mod rows;
 mod schema;
+mod search;
 mod serve;
 mod sql;
 mod stamp;
@@ -48,7 +52,8 @@ pub use landed::{ColumnMetrics, LandedFile};
 pub use ledger::{Create, Ledger, OpenBatch};
 pub use orphans::Orphan;
 pub use refs::{BranchName, Dropped, Publication, Published, RefInfo, RefKind};
-pub use replace::Replaced;
+pub use replace::{AffectedFile, PayloadsReplaced, Replaced};
+pub use rollback::RolledBack;
 pub use serve::{ServeOptions, Server};
 pub use sql::{Answer, AsOf};
 

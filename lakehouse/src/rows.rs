@@ -113,7 +113,7 @@ fn split(table: &TableName, metadata: &TableMetadata, batch: RecordBatch) -> Res
     Ok(parts.into_iter().map(|(key, part)| (key.data().clone(), part)).collect())
 }
 
-fn partition_json(metadata: &TableMetadata, partition: Struct) -> Result<Vec<Json>, Error> {
+pub(crate) fn partition_json(metadata: &TableMetadata, partition: Struct) -> Result<Vec<Json>, Error> {
     let fields = metadata.default_partition_type().fields();
     let values = partition.into_iter().zip(fields).map(|(value, field)| match value {
         Some(value) => value.try_into_json(&field.field_type).map_err(Error::metadata("write a partition value")),
@@ -153,25 +153,31 @@ impl Sink {
             path: self.path.clone(),
             source,
         })?;
-        let mut file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
-        let size = file.metadata().map_err(Error::io("look at", &self.path))?.len();
-        let mut hasher = blake3::Hasher::new();
-        std::io::copy(&mut file, &mut hasher).map_err(Error::io("read", &self.path))?;
-        Ok(Written { path: self.path, size, digest: hasher.finalize().into(), footer })
+        Written::of(self.path, footer)
     }
 }
 
 /// A finished file under its temporary name.
-struct Written {
+#[derive(Debug)]
+pub(crate) struct Written {
     path: PathBuf,
-    size: u64,
-    digest: Digest,
-    footer: ParquetMetaData,
+    pub(crate) size: u64,
+    pub(crate) digest: Digest,
+    pub(crate) footer: ParquetMetaData,
 }
 
 impl Written {
+    /// The file at `path`, which was closed with this footer.
+    pub(crate) fn of(path: PathBuf, footer: ParquetMetaData) -> Result<Self, Error> {
+        let mut file = File::open(&path).map_err(Error::io("open", &path))?;
+        let size = file.metadata().map_err(Error::io("look at", &path))?.len();
+        let mut hasher = blake3::Hasher::new();
+        std::io::copy(&mut file, &mut hasher).map_err(Error::io("read", &path))?;
+        Ok(Self { path, size, digest: hasher.finalize().into(), footer })
+    }
+
     /// Gives the file its name; one of the same name has the same bytes.
-    fn publish(&self, target: &Path) -> Result<(), Error> {
+    pub(crate) fn publish(&self, target: &Path) -> Result<(), Error> {
         sluice_durable::publish(Step::LandFile, &self.path, target).map_err(|source| {
             let _removed = fs::remove_file(&self.path);
             Error::durable("put a file into its table")(source)

@@ -65,8 +65,8 @@ async fn flatten(lake: &Lake, args: LandArgs, ingest: Ingest, progress: Arc<Prog
         let edge = Edge::new(options, routes, plugins)?;
         let now = clock::now_micros();
         edge.resume(now)?;
-        let is_known = |payload_id| ingest.has_landed(payload_id).unwrap_or(false);
-        Ok(edge.run(&args.paths, now, &is_known, &|event| progress.edge(&event))?)
+        let revision_of = |payload_id| ingest.revision_to_land(payload_id).unwrap_or(Some(0));
+        Ok(edge.run(&args.paths, now, &revision_of, &|event| progress.edge(&event))?)
     };
     tokio::task::spawn_blocking(work).await.context("flatten")?
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// time it is reached. The process is then ended by SIGABRT, as abruptly as `kill -9`.
 pub const CRASH_VARIABLE: &str = "SLUICE_CRASH_POINT";
 
-/// A durable step of the way of a payload. The order is that of the way.
+/// A durable step of the way of a payload, and of the operations that take it back. The order is that of the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Edge: the flattened unit's folder becomes sealed.
@@ -36,6 +36,12 @@ pub enum Step {
     Quarantine,
     /// Maintenance: a file that no snapshot names is deleted. No payload passes here.
     FileDelete,
+    /// Ledger: an operation takes one landing of a payload out of the lake.
+    End,
+    /// Ledger: the next landing of a payload may be claimed.
+    Open,
+    /// Ledger: a rollback dropped a batch from the history of a table.
+    Revert,
 }
 
 impl Step {
@@ -54,6 +60,9 @@ impl Step {
         Self::Done,
         Self::LandingRelease,
         Self::Quarantine,
+        Self::End,
+        Self::Open,
+        Self::Revert,
     ];
 
     /// Its name in crash points and logs.
@@ -74,6 +83,9 @@ impl Step {
             Self::LandingRelease => "landing-release",
             Self::Quarantine => "quarantine",
             Self::FileDelete => "file-delete",
+            Self::End => "end",
+            Self::Open => "open",
+            Self::Revert => "revert",
         }
     }
 

@@ -22,12 +22,12 @@ pub(crate) struct Change {
     pub(crate) operation: Operation,
     /// By the partition spec that their partitions are by.
     pub(crate) added: BTreeMap<i32, Vec<DataFile>>,
-    /// Entries of the head.
+    /// Entries of the snapshot it is made from.
     pub(crate) removed: Vec<ManifestEntryRef>,
 }
 
-/// Makes the next snapshot of a table, on the lake's branch: manifests, manifest list, summary, and the [`Commit`] that asserts the head it
-/// was made from.
+/// Makes the next snapshot of a table, on the lake's branch: manifests, manifest list, summary, and the [`Commit`] that
+/// asserts the head of the metadata it was made from.
 pub(crate) struct SnapshotProducer<'a> {
     pub(super) lake: &'a Lake,
     pub(super) table: &'a TableName,
@@ -58,8 +58,14 @@ impl<'a> SnapshotProducer<'a> {
         self.snapshot_id
     }
 
+    /// The snapshot is made from an ancestor of the head, and takes the head's place: what came between is dropped.
+    pub(crate) fn on_ancestor(mut self, ancestor: &'a SnapshotRef) -> Self {
+        self.parent = Some(ancestor);
+        self
+    }
+
     /// A snapshot that adds files by the current partition spec and removes live ones. `removed` must be entries of the
-    /// head.
+    /// snapshot it is made from.
     pub(crate) async fn produce(
         &mut self,
         operation: Operation,

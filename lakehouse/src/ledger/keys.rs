@@ -1,6 +1,6 @@
 //! Keys of the ledger, built and parsed only here.
 
-use sluice_api::{BatchId, PayloadId, Stage};
+use sluice_api::{BatchId, Digest, PayloadId, Stage};
 
 /// The folder of all batches.
 pub const BATCHES: &str = "ledger/batches";
@@ -31,6 +31,37 @@ pub fn done(batch_id: BatchId) -> String {
 #[must_use]
 pub fn claim(payload_id: PayloadId, stage: Stage, revision: u32) -> String {
     format!("{CLAIMS}/{payload_id}/{}/{revision}.json", stage.as_str())
+}
+
+/// `ledger/arrivals/<arrival_id>.json`: an arrival that claims nothing, because the payload has landed before.
+#[must_use]
+pub fn arrival(announcement: &str) -> String {
+    format!("ledger/arrivals/{}.json", Digest::of(announcement.as_bytes()))
+}
+
+/// `ledger/ended/<payload_id>/<stage>/<revision>.json`: the one operation that takes this landing out of the lake.
+#[must_use]
+pub fn ended(payload_id: PayloadId, stage: Stage, revision: u32) -> String {
+    format!("ledger/ended/{payload_id}/{}/{revision}.json", stage.as_str())
+}
+
+/// `ledger/opened/<payload_id>/<stage>/<revision>.json`: a later landing that may be claimed, once its operation is
+/// done.
+#[must_use]
+pub fn opened(payload_id: PayloadId, stage: Stage, revision: u32) -> String {
+    format!("ledger/opened/{payload_id}/{}/{revision}.json", stage.as_str())
+}
+
+/// The folder of the rollbacks that dropped a batch from the history of a table.
+#[must_use]
+pub fn reverted_folder(batch_id: BatchId) -> String {
+    format!("ledger/reverted/{batch_id}")
+}
+
+/// `ledger/reverted/<batch_id>/<rollback>.json`
+#[must_use]
+pub fn reverted(batch_id: BatchId, rollback: BatchId) -> String {
+    format!("{}/{rollback}.json", reverted_folder(batch_id))
 }
 
 /// The batch that a key below [`BATCHES`] belongs to, and the document's name without `.json`.

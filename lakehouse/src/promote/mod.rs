@@ -6,6 +6,7 @@
 //! what has landed, never on the order in which it did; compaction changes nothing and an undo removes rows.
 
 mod bands;
+mod downstream;
 mod input;
 mod keys;
 mod model;
@@ -25,6 +26,7 @@ use std::collections::BTreeSet;
 use sluice_api::{Layer, TableName};
 
 use crate::{Error, Lake};
+pub use downstream::{Downstream, downstream};
 use model::Model;
 use payloads::PayloadRow;
 use target::Target;

@@ -9,6 +9,7 @@ use iceberg::spec::{
 use sluice_api::{ColumnSpec, ColumnType, PartitionField, TableName, TableSpec};
 
 use crate::Error;
+use crate::replace::PAYLOAD_ID;
 
 /// Field ids of a [`Wanted`] are placeholders until the table exists.
 const UNASSIGNED: i32 = 0;
@@ -41,7 +42,10 @@ impl Wanted {
         let columns = spec
             .all_columns()
             .enumerate()
-            .map(|(index, column)| WantedColumn::of_spec(column, index < constants || spec.sort.contains(&column.name)))
+            .map(|(index, column)| {
+                let named = spec.sort.contains(&column.name) || column.name == PAYLOAD_ID;
+                WantedColumn::of_spec(column, index < constants || named)
+            })
             .collect();
         let mut properties = properties.clone();
         properties.insert("comment".to_owned(), spec.doc.clone());

@@ -16,7 +16,7 @@ async fn the_same_batch_twice_is_one_snapshot() {
     assert!(matches!(first, Appended::Committed { .. }));
     fixture.add("p2", 5).await;
     let second = append().await.unwrap();
-    assert_eq!(second, Appended::AlreadyCommitted { snapshot_id: first.snapshot_id() });
+    assert_eq!(second, Appended::AlreadyCommitted { snapshot_id: first.snapshot_id().unwrap() });
     assert_eq!(fixture.number("select count(*) from field_pixel").await, 15);
     let history = fixture.lake.history(&fixture.table).await.unwrap();
     assert_eq!(history.len(), 2);
@@ -34,7 +34,7 @@ async fn a_batch_is_found_by_its_files_when_history_is_gone() {
     let first = append(None).await.unwrap();
     // A head that is no ancestor, as after someone else's expiry.
     let again = append(Some(42)).await.unwrap();
-    assert_eq!(again, Appended::AlreadyCommitted { snapshot_id: first.snapshot_id() });
+    assert_eq!(again, Appended::AlreadyCommitted { snapshot_id: first.snapshot_id().unwrap() });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -123,7 +123,7 @@ async fn manifests_are_merged_and_keep_their_files() {
     let mut oldest = i64::MAX;
     for manifest in manifests.entries() {
         for entry in manifest.load_manifest(table.file_io()).await.unwrap().entries() {
-            if entry.snapshot_id() == Some(first.snapshot_id()) {
+            if entry.snapshot_id() == first.snapshot_id() {
                 oldest = entry.sequence_number().unwrap();
             }
         }

@@ -23,7 +23,7 @@ async fn a_moved_lake_is_read_and_written_where_it_lies() {
     moved.add("p3", 1).await;
     assert_eq!(moved.number("select count(*) from field_pixel").await, 16);
     assert!(!old.try_exists().unwrap(), "nothing is written to the old place");
-    let as_of = Some(sluice_lakehouse::AsOf::Snapshot(first.snapshot_id()));
+    let as_of = Some(sluice_lakehouse::AsOf::Snapshot(first.snapshot_id().unwrap()));
     let answer = moved.lake.sql("select line from field_pixel", as_of).await.unwrap();
     assert_eq!(answer.batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 10);
 }

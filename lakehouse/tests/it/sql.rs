@@ -16,8 +16,8 @@ async fn a_query_of_the_past_sees_what_was() {
     let second = fixture.add("p2", 5).await;
     let history = fixture.lake.history(&fixture.table).await.unwrap();
     let query = "select * from silver.field_pixel";
-    assert_eq!(rows(&fixture, query, AsOf::Snapshot(first.snapshot_id())).await, 10);
-    assert_eq!(rows(&fixture, query, AsOf::Snapshot(second.snapshot_id())).await, 15);
+    assert_eq!(rows(&fixture, query, AsOf::Snapshot(first.snapshot_id().unwrap())).await, 10);
+    assert_eq!(rows(&fixture, query, AsOf::Snapshot(second.snapshot_id().unwrap())).await, 15);
     assert_eq!(rows(&fixture, query, AsOf::Time(history[0].committed_at_micros)).await, 15);
     assert_eq!(rows(&fixture, query, AsOf::Time(0)).await, 0);
     assert!(fixture.lake.sql(query, Some(AsOf::Snapshot(1))).await.is_err());
@@ -30,7 +30,7 @@ async fn a_column_added_later_is_not_in_the_past() {
     let mut wanted = crate::fixture::spec();
     wanted.columns.push(crate::fixture::column("extra", sluice_api::ColumnType::Utf8, true));
     fixture.lake.ensure_table(&fixture.table, &wanted, &BTreeMap::new()).await.unwrap();
-    let as_of = Some(AsOf::Snapshot(first.snapshot_id()));
+    let as_of = Some(AsOf::Snapshot(first.snapshot_id().unwrap()));
     let then = fixture.lake.sql("select * from field_pixel", as_of).await.unwrap();
     assert!(then.schema.column_with_name("extra").is_none());
     let now = fixture.lake.sql("select * from field_pixel", None).await.unwrap();

@@ -1,0 +1,103 @@
+//! Landings of a payload stage, one after the other: each is claimed once, ended at most once, and opens the next only
+//! where an operation says so.
+
+use serde::{Deserialize, Serialize};
+use sluice_api::{BatchId, PayloadId, Stage};
+use sluice_durable::Step;
+use sluice_lakehouse::Ledger;
+use sluice_lakehouse::ledger::keys;
+
+use crate::Error;
+use crate::claim::Claim;
+use crate::plan::{create, read};
+use crate::result::Done;
+
+/// The how-manieth landing of a payload stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Landing {
+    /// Which payload.
+    pub payload_id: PayloadId,
+    /// Which stage of it.
+    pub stage: Stage,
+    /// From 0.
+    pub revision: u32,
+}
+
+/// The operation that takes a landing out of the lake: at most one ever does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    pub(crate) batch_id: BatchId,
+    pub(crate) operation: String,
+}
+
+/// What allows the next landing, once its operation is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Opened {
+    pub(crate) batch_id: BatchId,
+    pub(crate) operation: String,
+}
+
+/// What the ledger says of arrivals of a payload stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// One may claim this revision.
+    Open(u32),
+    /// This is the newest landing, and none after it is open.
+    Claimed(u32, Claim),
+}
+
+impl Landing {
+    pub(crate) fn next(self) -> Self {
+        Self { revision: self.revision + 1, ..self }
+    }
+
+    /// Ends the landing by a batch; the record that stands, of this batch or of one before it.
+    pub(crate) fn end(self, ledger: &Ledger, by: &Ended) -> Result<Ended, Error> {
+        create(ledger, &keys::ended(self.payload_id, self.stage, self.revision), by, Step::End)
+    }
+
+    /// What ends it, if anything does.
+    pub(crate) fn ended(self, ledger: &Ledger) -> Result<Option<Ended>, Error> {
+        read(ledger, &keys::ended(self.payload_id, self.stage, self.revision))
+    }
+
+    /// Allows this landing.
+    pub(crate) fn open(self, ledger: &Ledger, by: &Opened) -> Result<(), Error> {
+        create(ledger, &keys::opened(self.payload_id, self.stage, self.revision), by, Step::Open).map(|_| ())
+    }
+
+    /// What allows this landing: nothing does before its operation is done.
+    pub(crate) fn opened(self, ledger: &Ledger) -> Result<Option<Opened>, Error> {
+        let opened: Option<Opened> = read(ledger, &keys::opened(self.payload_id, self.stage, self.revision))?;
+        match opened {
+            Some(opened) if Done::is_written(ledger, opened.batch_id)? => Ok(Some(opened)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Who claimed it, if anybody.
+    pub(crate) fn claim(self, ledger: &Ledger) -> Result<Option<Claim>, Error> {
+        read(ledger, &keys::claim(self.payload_id, self.stage, self.revision))
+    }
+}
+
+/// All landings that were claimed, oldest first.
+pub(crate) fn claims(ledger: &Ledger, payload_id: PayloadId, stage: Stage) -> Result<Vec<(Landing, Claim)>, Error> {
+    let mut landing = Landing { payload_id, stage, revision: 0 };
+    let mut claims = Vec::new();
+    while let Some(claim) = landing.claim(ledger)? {
+        claims.push((landing, claim));
+        landing = landing.next();
+    }
+    Ok(claims)
+}
+
+/// What an arrival of a payload stage may do.
+pub(crate) fn standing(ledger: &Ledger, payload_id: PayloadId, stage: Stage) -> Result<Standing, Error> {
+    let Some((newest, claim)) = claims(ledger, payload_id, stage)?.pop() else { return Ok(Standing::Open(0)) };
+    let next = newest.next();
+    Ok(match next.opened(ledger)? {
+        Some(_) => Standing::Open(next.revision),
+        None => Standing::Claimed(newest.revision, claim),
+    })
+}
