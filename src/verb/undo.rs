@@ -3,8 +3,9 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
+use sluice_api::TableName;
 use sluice_ingest::{Event, Ingest, Landing, Preview, Selected, Selection};
-use sluice_lakehouse::Lake;
+use sluice_lakehouse::{AffectedFile, Lake};
 
 use crate::cli::Format;
 use crate::confirm::confirmed;
@@ -164,13 +165,12 @@ fn payloads(selected: &[Selected]) -> Value {
 
 /// The files that go or are rewritten, by table.
 pub(crate) fn tables(preview: &Preview) -> Value {
-    let table = |(table, files): &(_, Vec<sluice_lakehouse::AffectedFile>)| {
+    let table = |(table, files): &(TableName, Vec<AffectedFile>)| {
         let removed: u64 = files.iter().map(|file| file.removed).sum();
         let files: Vec<Value> = files
             .iter()
             .map(|file| json!({"path": file.path, "rows": file.rows, "removed_rows": file.removed}))
             .collect();
-        let table: &sluice_api::TableName = table;
         json!({"table": table.to_string(), "removed_rows": removed, "files": files})
     };
     preview.tables.iter().map(table).collect()

@@ -9,7 +9,7 @@ use sluice_lakehouse::{Lake, Replaced};
 
 use crate::fixture::{Fixture, number, rows};
 
-fn keys(names: &[&str]) -> BTreeSet<String> {
+pub(crate) fn keys(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
