@@ -49,11 +49,12 @@ impl Lake {
         metadata: &TableMetadata,
         sought: &Sought<'_>,
     ) -> Result<Standing, Error> {
-        let found = match search(metadata, self.head_snapshot(metadata), &sought.batch_id.to_string(), sought.recorded_head) {
-            Found::Yes(snapshot_id) => Some(snapshot_id),
-            Found::No => None,
-            Found::Unreachable => self.brought_by(table, metadata, sought).await?,
-        };
+        let found =
+            match search(metadata, self.head_snapshot(metadata), &sought.batch_id.to_string(), sought.recorded_head) {
+                Found::Yes(snapshot_id) => Some(snapshot_id),
+                Found::No => None,
+                Found::Unreachable => self.brought_by(table, metadata, sought).await?,
+            };
         if let Some(snapshot_id) = found {
             return Ok(Standing::Committed(snapshot_id));
         }

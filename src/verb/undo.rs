@@ -110,19 +110,17 @@ pub(crate) async fn run(lake: &Path, args: UndoArgs) -> anyhow::Result<Exit> {
     if args.format == Format::Table {
         print_preview(&selected, &preview, args.dry_run)?;
     }
-    if args.dry_run || selected.is_empty() {
-        return print(&report, args.format, "nothing was changed");
-    }
     let question = format!("Take {} out of the lake?", count(selected.len(), "payload"));
-    if !confirmed(args.yes, &question)? {
+    if args.dry_run || !selected.is_empty() && !confirmed(args.yes, &question)? {
         return print(&report, args.format, "nothing was changed");
     }
     let undone = ingest.undo(&selected, args.reopen, &on_event).await.context("take payloads out")?;
+    report["batch"] = json!(undone.batch_id.map(|batch_id| batch_id.to_string()));
+    // Gold may lag behind even where nothing was left to take out: an undo that was cut off is finished above.
     if !args.skip_gold {
         let promoted = bring_up(&lake).await?;
         report["promoted"] = promoted.iter().map(|table| json!(table.table.to_string())).collect();
     }
-    report["batch"] = json!(undone.batch_id.map(|batch_id| batch_id.to_string()));
     let state = if args.reopen { "may land again" } else { "stay out" };
     print(&report, args.format, &format!("{} taken out; they {state}", count(undone.landings.len(), "payload")))
 }

@@ -60,9 +60,6 @@ impl Step {
         Self::Done,
         Self::LandingRelease,
         Self::Quarantine,
-        Self::End,
-        Self::Open,
-        Self::Revert,
     ];
 
     /// Its name in crash points and logs.

@@ -73,7 +73,7 @@ async fn old_snapshots_go_with_their_files_and_the_rows_stay() {
 #[tokio::test]
 async fn refs_keep_their_snapshots_and_a_branch_can_still_be_published() {
     let fixture = Fixture::new().await;
-    let first = fixture.add("p1", 10).await.snapshot_id();
+    let first = fixture.add("p1", 10).await.snapshot_id().unwrap();
     fixture.lake.tag(&fixture.table, "before", None).await.unwrap();
     replace(&fixture, "p1", 20).await;
     let branch: BranchName = "audit".parse().unwrap();
@@ -99,7 +99,7 @@ async fn refs_keep_their_snapshots_and_a_branch_can_still_be_published() {
 #[tokio::test]
 async fn an_open_batch_keeps_what_it_needs_to_find_itself() {
     let fixture = Fixture::new().await;
-    let recorded = fixture.add("p1", 10).await.snapshot_id();
+    let recorded = fixture.add("p1", 10).await.snapshot_id().unwrap();
     let landed = fixture.land(batch("open"), "open", 4).await;
     let ledger = fixture.lake.ledger();
     let put = |key: String, value: serde_json::Value| {
@@ -112,13 +112,13 @@ async fn an_open_batch_keeps_what_it_needs_to_find_itself() {
         let files = std::slice::from_ref(&landed);
         fixture.lake.append(&fixture.table, batch("open"), Some(recorded), files, &BTreeMap::new()).await.unwrap()
     };
-    let committed = append().await.snapshot_id();
+    let committed = append().await.snapshot_id().unwrap();
     // Compaction or an undo may since have taken its file away: then only its snapshot tells.
     replace(&fixture, "open", 0).await;
     fixture.add("p2", 5).await;
     let expired = expire(&fixture).await;
     assert!(!expired.snapshot_ids.contains(&committed) && !expired.snapshot_ids.contains(&recorded));
-    assert_eq!(append().await.snapshot_id(), committed, "it is not committed again");
+    assert_eq!(append().await.snapshot_id().unwrap(), committed, "it is not committed again");
     put(ledger::keys::done(batch("open")), json!({}));
     assert_eq!(expire(&fixture).await.kept, 1);
 }
@@ -137,6 +137,7 @@ async fn what_gold_was_computed_from_is_kept() {
             .await
             .unwrap()
             .snapshot_id()
+            .unwrap()
     };
     let (first, computed_from) = (add("a").await, add("b").await);
     let (third, newest) = (add("c").await, add("d").await);

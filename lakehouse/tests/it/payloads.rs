@@ -38,12 +38,12 @@ fn chunks_spec() -> TableSpec {
 
 /// Chunks of two payloads in turns, as a compaction may leave them: one chunk per page, as it stands.
 fn chunks_file(lake: &Lake) -> (std::path::PathBuf, TableFileRecord) {
-    let numbers = 0..40_i64;
+    let numbers = 0..40_u8;
     let columns: [(&str, ArrayRef); 4] = [
-        ("payload_id", Arc::new(StringArray::from_iter_values(numbers.clone().map(|n| ["p1", "p2"][n as usize % 2])))),
-        ("chunk", Arc::new(Int64Array::from_iter_values(numbers.clone()))),
-        ("scale", Arc::new(Float32Array::from_iter_values(numbers.clone().map(|n| n as f32)))),
-        ("data", Arc::new(BinaryArray::from_iter_values(numbers.map(|n| vec![n as u8; 500])))),
+        ("payload_id", Arc::new(StringArray::from_iter_values((0..40).map(|n| ["p1", "p2"][n % 2])))),
+        ("chunk", Arc::new(Int64Array::from_iter_values(0..40))),
+        ("scale", Arc::new(Float32Array::from_iter_values(numbers.clone().map(f32::from)))),
+        ("data", Arc::new(BinaryArray::from_iter_values(numbers.map(|n| vec![n; 500])))),
     ];
     let rows = RecordBatch::try_from_iter(columns).unwrap();
     let properties = WriterProperties::builder()

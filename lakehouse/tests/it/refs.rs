@@ -35,7 +35,7 @@ async fn publish(fixture: &Fixture) -> Publication {
 async fn a_tag_stays_where_it_is_and_can_be_asked_for() {
     let fixture = Fixture::new().await;
     let lake = &fixture.lake;
-    let first = fixture.add("p1", 10).await.snapshot_id();
+    let first = fixture.add("p1", 10).await.snapshot_id().unwrap();
     assert_eq!(lake.tag(&fixture.table, "before", None).await.unwrap(), first);
     fixture.add("p2", 5).await;
     assert_eq!((count_at(lake, "before").await, fixture.number(COUNT).await), (10, 15));
@@ -67,7 +67,7 @@ async fn a_branch_is_seen_only_by_who_asks_for_it_and_fast_forwarded() {
     assert_eq!(fixture.number(COUNT).await, 10, "a dry run changes nothing");
     assert_eq!(publish(&fixture).await, Publication::FastForward);
     assert_eq!(fixture.number(COUNT).await, 15);
-    assert_eq!(fixture.lake.head(&fixture.table).await.unwrap(), Some(branched.snapshot_id()));
+    assert_eq!(fixture.lake.head(&fixture.table).await.unwrap(), branched.snapshot_id());
     assert!(fixture.lake.branch_tables(&audit()).await.is_err(), "the branch is gone");
 }
 
@@ -83,7 +83,7 @@ async fn a_branch_of_a_table_that_main_has_nothing_of_is_published() {
 #[tokio::test]
 async fn batches_of_a_branch_are_re_applied_and_found_on_main() {
     let fixture = Fixture::new().await;
-    let fork = fixture.add("p1", 10).await.snapshot_id();
+    let fork = fixture.add("p1", 10).await.snapshot_id().unwrap();
     add_to(&fixture, &audit(), "p2", 5).await;
     add_to(&fixture, &audit(), "p3", 7).await;
     fixture.add("p4", 1).await;
@@ -103,12 +103,12 @@ async fn batches_of_a_branch_are_re_applied_and_found_on_main() {
 #[tokio::test]
 async fn the_same_batch_twice_on_a_branch_is_one_snapshot() {
     let fixture = Fixture::new().await;
-    let head = Some(fixture.add("p1", 10).await.snapshot_id());
+    let head = Some(fixture.add("p1", 10).await.snapshot_id().unwrap());
     let first = add_to(&fixture, &audit(), "p2", 5).await;
     let lake = fixture.lake.on_branch(&audit());
     let landed = fixture.land(batch("p2"), "p2", 5).await;
     let again = lake.append(&fixture.table, batch("p2"), head, &[landed], &BTreeMap::new()).await.unwrap();
-    assert_eq!(again, Appended::AlreadyCommitted { snapshot_id: first.snapshot_id() });
+    assert_eq!(again, Appended::AlreadyCommitted { snapshot_id: first.snapshot_id().unwrap() });
     assert_eq!(fixture.lake.refs(&fixture.table).await.unwrap()[0].ahead, 1);
 }
 

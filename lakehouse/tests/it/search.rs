@@ -80,8 +80,12 @@ async fn a_replacement_whose_history_is_gone_runs_again_and_changes_nothing() {
     compact_and_expire(&fixture, "p1", 7).await;
     let gone = replace(head).await.unwrap_err().to_string();
     assert!(gone.contains("expected landed file") && gone.contains("found none"), "{gone}");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, kept).unwrap();
-    assert!(matches!(replace(head).await.unwrap(), PayloadsReplaced::Committed { .. }), "nothing tells that it had run");
+    assert!(
+        matches!(replace(head).await.unwrap(), PayloadsReplaced::Committed { .. }),
+        "nothing tells that it had run"
+    );
     assert_eq!(fixture.number("select count(*) from field_pixel where payload_id = 'p1'").await, 7);
     assert_eq!(fixture.number("select count(*) from field_pixel").await, 12);
 }
