@@ -35,8 +35,8 @@ async fn columns_are_icebergs_own() {
 #[tokio::test]
 async fn metadata_tables_agree_with_history_and_rows() {
     let fixture = Fixture::new().await;
-    let first = fixture.add("p1", 10).await.snapshot_id();
-    let second = fixture.add("p2", 20).await.snapshot_id();
+    let first = fixture.add("p1", 10).await.snapshot_id().unwrap();
+    let second = fixture.add("p2", 20).await.snapshot_id().unwrap();
     let number = async |query: &str| fixture.number(query).await;
     assert_eq!(number("select count(*) from field_pixel$snapshots").await, 2);
     let child = format!("select snapshot_id from field_pixel$snapshots where parent_id = {first}");

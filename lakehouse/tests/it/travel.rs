@@ -25,7 +25,7 @@ async fn refer(fixture: &Fixture, snapshot_id: i64) {
 #[tokio::test]
 async fn each_table_of_a_query_has_a_version_of_its_own() {
     let fixture = Fixture::new().await;
-    let first = fixture.add("p1", 10).await.snapshot_id();
+    let first = fixture.add("p1", 10).await.snapshot_id().unwrap();
     fixture.add("p2", 5).await;
     let count = async |from: &str| fixture.number(&format!("select count(*) from {from}")).await;
     assert_eq!(count(&format!("silver.\"field_pixel@{first}\"")).await, 10);
@@ -48,7 +48,7 @@ async fn each_table_of_a_query_has_a_version_of_its_own() {
 #[tokio::test]
 async fn tags_have_the_schema_of_their_snapshot_and_branches_the_tables() {
     let fixture = Fixture::new().await;
-    let first = fixture.add("p1", 10).await.snapshot_id();
+    let first = fixture.add("p1", 10).await.snapshot_id().unwrap();
     let mut wanted = spec();
     wanted.columns.push(column("extra", ColumnType::Utf8, true));
     fixture.lake.ensure_table(&fixture.table, &wanted, &Default::default()).await.unwrap();
