@@ -8,8 +8,8 @@ use sluice_lakehouse::BranchName;
 
 pub(crate) use catalog::{AuthKind, CatalogKind, InitArgs, ServeArgs};
 use catalog::{INIT_EXAMPLES, SERVE_EXAMPLES};
-use maintenance::{BRANCH_HELP, EXPIRE_HELP, ORPHANS_HELP, TAG_HELP};
-pub(crate) use maintenance::{BranchAction, ExpireArgs, OrphansArgs, TagAction};
+use maintenance::{BRANCH_HELP, COMPACT_HELP, EXPIRE_HELP, ORPHANS_HELP, REWRITE_MANIFESTS_HELP, TAG_HELP};
+pub(crate) use maintenance::{BranchAction, CompactArgs, ExpireArgs, OrphansArgs, RewriteManifestsArgs, TagAction};
 
 use crate::verb::rollback::RollbackArgs;
 use crate::verb::undo::UndoArgs;
@@ -103,6 +103,13 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         action: BranchAction,
     },
+    /// Make few large files of many small ones, partition by partition. No row changes; it may run beside landings, and
+    /// goes on where it was interrupted.
+    #[command(after_help = COMPACT_HELP)]
+    Compact(CompactArgs),
+    /// Sort a table's lists of files by partition, so that queries plan quickly. No row changes.
+    #[command(after_help = REWRITE_MANIFESTS_HELP)]
+    RewriteManifests(RewriteManifestsArgs),
     /// Drop old snapshots, and delete the files that no snapshot names any more.
     ///
     /// Kept are what a tag or a branch names, what gold was computed from, and what landings that are not finished need.

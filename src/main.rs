@@ -7,6 +7,7 @@ mod output;
 mod plugins;
 mod progress;
 mod settings;
+mod size;
 mod verb;
 
 use std::process::ExitCode;
@@ -69,6 +70,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Refs { table, format } => runtime.block_on(verb::refs::run(&lake, table.as_deref(), format)),
         Verb::Tag { action } => runtime.block_on(verb::tag::run(&lake, action)),
         Verb::Branch { action } => runtime.block_on(verb::branch::run(&lake, action)),
+        Verb::Compact(args) => runtime.block_on(verb::compact::run(&lake, args)),
+        Verb::RewriteManifests(args) => runtime.block_on(verb::rewrite_manifests::run(&lake, args)),
         Verb::Expire(args) => runtime.block_on(verb::expire::run(&lake, args)),
         Verb::Orphans(args) => runtime.block_on(verb::orphans::run(&lake, args)),
         Verb::Follow { payload, format } => verb::follow::run(&lake, &payload, format),

@@ -55,8 +55,18 @@ pub struct ColumnMetrics {
 }
 
 impl LandedFile {
-    /// The entry that a manifest gets for it.
+    /// The entry that a manifest gets for it; its rows are in the table's sort order.
     pub(crate) fn data_file(&self, paths: &Paths, metadata: &TableMetadata) -> Result<DataFile, Error> {
+        self.data_file_of(paths, metadata, true)
+    }
+
+    /// [`LandedFile::data_file`] of rows that are in the table's sort order or not.
+    pub(crate) fn data_file_of(
+        &self,
+        paths: &Paths,
+        metadata: &TableMetadata,
+        sorted: bool,
+    ) -> Result<DataFile, Error> {
         let mut sizes = HashMap::new();
         let mut values = HashMap::new();
         let mut nulls = HashMap::new();
@@ -92,6 +102,7 @@ impl LandedFile {
             .split_offsets(Some(self.split_offsets.clone()));
         if let Ok(order) = i32::try_from(metadata.default_sort_order_id())
             && order > 0
+            && sorted
         {
             builder.sort_order_id(order);
         }

@@ -70,6 +70,11 @@ impl Paths {
         format!("{}/data/replace-{id}/", Self::table_key(table))
     }
 
+    /// The folder of one compacted file, relative to the root.
+    pub(crate) fn compaction_key(table: &TableName, id: uuid::Uuid) -> String {
+        format!("{}/data/compact-{id}/", Self::table_key(table))
+    }
+
     /// The folder of a layer's tables, relative to the root.
     pub(crate) fn layer_key(layer: Layer) -> String {
         format!("{WAREHOUSE}/{}", layer.as_str())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use iceberg::spec::{ManifestFile, ManifestList, SnapshotRef, TableMetadata};
+use iceberg::spec::{ManifestFile, SnapshotRef, TableMetadata};
 use sluice_api::TableName;
 
 use crate::{Error, Lake};
@@ -26,17 +26,14 @@ impl Lake {
         snapshots: &[SnapshotRef],
     ) -> Result<Reachable, Error> {
         let read = |snapshot: SnapshotRef| async move {
-            let failed = || Error::metadata(format!("read the manifest list of `{table}`"));
-            let input = self.file_io().new_input(snapshot.manifest_list()).map_err(failed())?;
-            let bytes = input.read().await.map_err(failed())?;
-            let list = ManifestList::parse_with_version(&bytes, metadata.format_version()).map_err(failed())?;
-            Ok::<_, Error>((snapshot.manifest_list().to_owned(), list))
+            let manifests = self.manifest_list(table, metadata, &snapshot).await?;
+            Ok::<_, Error>((snapshot.manifest_list().to_owned(), manifests))
         };
         let lists: Vec<_> = stream::iter(snapshots.to_vec()).map(read).buffered(READS_AT_ONCE).try_collect().await?;
         let mut reachable = Reachable::default();
         for (uri, list) in lists {
             reachable.lists.insert(uri);
-            for manifest in list.consume_entries() {
+            for manifest in list {
                 reachable.manifests.insert(manifest.manifest_path.clone(), manifest);
             }
         }

@@ -82,7 +82,7 @@ impl<'a> TableWriter<'a> {
 }
 
 /// The rows with the table's columns, in its order and types; an absent column is null.
-fn conform(table: &TableName, schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, Error> {
+pub(crate) fn conform(table: &TableName, schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, Error> {
     let strict = CastOptions { safe: false, ..CastOptions::default() };
     for field in batch.schema().fields() {
         if schema.column_with_name(field.name()).is_none() {

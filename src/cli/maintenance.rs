@@ -1,10 +1,11 @@
 //! Arguments of the verbs that keep tables in order.
 
 use clap::{Args, Subcommand};
-use sluice_lakehouse::BranchName;
+use sluice_lakehouse::{BranchName, PartitionFilter};
 
 use super::Format;
 use crate::age::Age;
+use crate::size::Size;
 
 pub(crate) const EXPIRE_HELP: &str = "\
 Example: see what a week's retention would free, then do it.
@@ -124,4 +125,48 @@ pub(crate) enum BranchAction {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+}
+
+pub(crate) const COMPACT_HELP: &str = "\
+Example: make one file of a day's small ones.
+  sluice compact silver.field_pixels --where acquired_at_day=2026-05-01 --dry-run
+  sluice compact silver.field_pixels --target-size 256MiB
+
+References made by `sluice export --refs` name files: make them again afterwards.";
+
+#[derive(Debug, Args)]
+pub(crate) struct CompactArgs {
+    /// Tables as `layer.name`.
+    #[arg(required = true)]
+    pub(crate) tables: Vec<String>,
+    /// Bytes of a file at most: `64MiB`, `1GiB`. Files of three quarters of it are left alone.
+    #[arg(long, value_name = "SIZE", default_value = "128MiB")]
+    pub(crate) target_size: Size,
+    /// Fewer files of a partition are not worth it.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) min_files: usize,
+    /// Only partitions with this value, as `site=north`; several must all hold. `sluice describe` shows the fields.
+    #[arg(long = "where", value_name = "FIELD=VALUE")]
+    pub(crate) only: Vec<PartitionFilter>,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+pub(crate) const REWRITE_MANIFESTS_HELP: &str = "\
+Example: after months of small landings, so that queries of one day plan quickly.
+  sluice rewrite-manifests silver.field_pixels";
+
+#[derive(Debug, Args)]
+pub(crate) struct RewriteManifestsArgs {
+    /// Tables as `layer.name`.
+    #[arg(required = true)]
+    pub(crate) tables: Vec<String>,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }

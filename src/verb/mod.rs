@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub(crate) mod branch;
+pub(crate) mod compact;
 pub(crate) mod demo;
 pub(crate) mod describe;
 pub(crate) mod expire;
@@ -14,6 +15,7 @@ pub(crate) mod orphans;
 pub(crate) mod promote;
 pub(crate) mod quarantine;
 pub(crate) mod refs;
+pub(crate) mod rewrite_manifests;
 pub(crate) mod rollback;
 pub(crate) mod serve;
 pub(crate) mod sql;

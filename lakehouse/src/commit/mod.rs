@@ -1,5 +1,6 @@
 //! Commits: what a change to a table is, and how one becomes the table's new state or nothing at all.
 
+mod cluster;
 mod manifests;
 mod producer;
 mod summary;

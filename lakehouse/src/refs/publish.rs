@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use iceberg::spec::{DataFile, MAIN_BRANCH, Operation, TableMetadata, TableMetadataRef};
+use iceberg::spec::{DataFile, MAIN_BRANCH, Operation, SnapshotRef, TableMetadata, TableMetadataRef};
 use iceberg::{TableRequirement, TableUpdate};
 use sluice_api::TableName;
 
@@ -163,6 +163,16 @@ impl Lake {
                 "expected main to know where the branch was forked, found that snapshot expired".into(),
             ));
         };
+        // Its own snapshots were never main's, unless main was rolled back behind the fork.
+        let rolled_back = |snapshot: &&SnapshotRef| {
+            metadata.history().iter().any(|entry| entry.snapshot_id == snapshot.snapshot_id())
+        };
+        if let Some(snapshot) = own.iter().copied().find(rolled_back) {
+            let found = snapshot.snapshot_id();
+            return Err(refused(format!(
+                "expected main not to be rolled back behind the fork, found {found} dropped from it"
+            )));
+        }
         let fork = fork.and_then(|id| metadata.snapshot_by_id(id));
         let change = self.difference(table, metadata, fork, Some(head)).await?;
         let mut batches: Vec<String> =

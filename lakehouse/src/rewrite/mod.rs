@@ -19,7 +19,7 @@ use parquet::file::metadata::PageIndexPolicy;
 use crate::Error;
 use crate::rows::Written;
 
-pub(crate) use layout::Layout;
+pub(crate) use layout::{Layout, Layouts};
 pub(crate) use row_groups::FileWriter;
 
 /// What is left of a file without the rows of some keys.

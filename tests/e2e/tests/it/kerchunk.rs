@@ -44,3 +44,18 @@ fn xarray_reads_the_sensors_own_numbers_and_again_after_the_lake_was_moved() {
         }
     }
 }
+
+#[test]
+fn xarray_reads_the_same_after_a_compaction() {
+    let lake = Lake::with_routes(ROUTES);
+    let spec = |seed| CubeSpec { seed, lines: 300, samples: 200, bands: 100, ..CubeSpec::default() };
+    let files = cube::write(&spec(1), &lake.scratch().join("in"), "a").unwrap();
+    let (payload, _) = lake.land_one(&files.header);
+    let others = cube::write(&spec(2), &lake.scratch().join("in"), "b").unwrap();
+    lake.land_one(&others.header);
+    let compacted = lake.json(["compact", "bronze.c_chunks", "silver.c_pixels", "bronze.payloads"]);
+    let tables: Vec<&str> = compacted.as_array().unwrap().iter().filter_map(|group| group["table"].as_str()).collect();
+    assert!(tables.contains(&"bronze.c_chunks"), "{compacted}");
+    lake.json(["expire", "--older-than", "0s"]);
+    check_references(&references(&lake, &payload, "after.json"), &files);
+}

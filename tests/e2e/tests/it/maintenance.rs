@@ -5,10 +5,12 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use sluice_durable::{CRASH_VARIABLE, maintenance_crash_points};
-use sluice_e2e::Lake;
+use sluice_e2e::{Lake, check};
+use sluice_testkit::capture::{self, CaptureSpec};
 use sluice_testkit::cube::{self, CubeSpec};
 
-const ROUTES: &str = "[[route]]\nmatch = \"{a,b,c}.hdr\"\nplugin = \"envi\"\ndataset = \"field\"\n";
+const ROUTES: &str = "[[route]]\nmatch = \"{a,b,c}.hdr\"\nplugin = \"envi\"\ndataset = \"field\"\n\
+                      [[route]]\nmatch = \"*.json\"\nplugin = \"chrome-trace\"\ndataset = \"traces\"\n";
 const EVERYTHING_OLD: [&str; 5] = ["expire", "--older-than", "0s", "--keep-last", "1"];
 
 /// Three cubes, landed one after the other: gold is computed anew each time, so files are left to the past.
@@ -78,5 +80,59 @@ fn expiry_that_dies_leaves_orphans_only() {
         assert_eq!(orphans(&lake, &["--delete"]), left);
         assert_eq!(orphans(&lake, &[]), 0);
         assert_eq!(seen(&lake), before, "after {point} and cleaning up");
+    }
+}
+
+fn tables(lake: &Lake) -> Vec<String> {
+    lake.rows_by_table().into_keys().collect()
+}
+
+fn compact(lake: &Lake) -> serde_json::Value {
+    lake.json(["compact".to_owned()].into_iter().chain(tables(lake)))
+}
+
+#[test]
+fn compaction_changes_no_row_and_gives_gold_nothing_to_do() {
+    let lake = landed();
+    let capture = CaptureSpec { ranks: 3, straggler: 1, loudest: 2, steps: 1, ..CaptureSpec::default() };
+    lake.land([capture::write(&capture, &lake.scratch().join("traces")).unwrap().files[0].clone()]);
+    lake.land([lake.scratch().join("traces")]);
+    let before = seen(&lake);
+    let compacted = compact(&lake);
+    let groups = compacted.as_array().unwrap();
+    let of = |table: &str| groups.iter().any(|group| group["table"] == table && group["files"].as_u64() > Some(1));
+    assert!(of("bronze.payloads") && of("bronze.field_chunks") && of("silver.field_pixels"), "{compacted}");
+    assert!(of("silver.traces_kernel"), "{compacted}");
+    assert_eq!(seen(&lake), before);
+    let gold = || lake.json(["history", "gold.traces_kernel_stats"]).as_array().map(Vec::len);
+    let computed = gold().filter(|snapshots| *snapshots > 1);
+    assert!(computed.is_some());
+    lake.land([lake.scratch().join("a")]);
+    assert_eq!((gold(), seen(&lake)), (computed, before), "nothing changed for gold");
+    assert_eq!(compact(&lake).as_array().map(Vec::len), Some(0), "there is nothing left to do");
+    let rewritten = lake.json(["rewrite-manifests".to_owned()].into_iter().chain(tables(&lake)));
+    assert!(!rewritten.as_array().unwrap().is_empty());
+    check("check_readers.py", [lake.path()]);
+}
+
+#[test]
+fn compaction_that_dies_leaves_orphans_only_and_goes_on() {
+    let undisturbed = landed();
+    let before = seen(&undisturbed).len();
+    for step in ["land-file", "metadata-write", "catalog-swap"] {
+        for side in ["before", "after"] {
+            let point = format!("{step}.{side}:2");
+            let lake = landed();
+            let expected = seen(&lake);
+            assert_eq!(expected.len(), before);
+            let verb = ["compact".to_owned()].into_iter().chain(tables(&lake));
+            let died = lake.command().args(verb).env(CRASH_VARIABLE, &point).output().unwrap();
+            assert!(died.status.code().is_none(), "{point} was never reached: {}", died.status);
+            assert_eq!(seen(&lake), expected, "after {point}");
+            compact(&lake);
+            age(&lake.path().join("warehouse"));
+            orphans(&lake, &["--delete"]);
+            assert_eq!(seen(&lake), expected, "after {point}, going on and cleaning up");
+        }
     }
 }
