@@ -18,7 +18,7 @@ pub(crate) const SCHEMA: &str = r#"{
       "description": "longest event or top-level member in bytes; a longer one rejects the trace"
     },
     "split_bytes": {
-      "type": "integer", "minimum": 65536, "default": 33554432,
+      "type": "integer", "minimum": 65536, "default": 67108864,
       "description": "about how many bytes of an uncompressed trace one instance reads"
     },
     "run_id_keys": {
@@ -63,7 +63,7 @@ impl Default for Config {
         Self {
             unclosed_array: false,
             event_bytes_max: 4 << 20,
-            split_bytes: 32 << 20,
+            split_bytes: 64 << 20,
             run_id_keys: RUN_ID_KEYS.iter().map(|key| (*key).to_owned()).collect(),
         }
     }

@@ -178,7 +178,7 @@ impl Walker {
     }
 
     fn try_member(&self, bytes: &[u8], at: usize, scanner: &mut impl Scanner) -> Result<(Item, usize), Stop> {
-        let (quote, _) = string::checked_end(bytes, at + 1)?;
+        let quote = string::checked_end(bytes, at + 1, |_, _| ())?.quote;
         let key = at + 1..quote;
         if std::str::from_utf8(&bytes[key.clone()]).is_err() {
             return Err(Stop::Fault(Fault::new(at, "a member's key in UTF-8").found("other bytes")));

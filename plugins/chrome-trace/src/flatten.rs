@@ -229,9 +229,9 @@ impl Flatten {
             correlation: complete.correlation,
             external_id: complete.external_id,
             launch: complete.launch,
-            kernel_type: match row.work() {
+            kernel_type: match row.work {
                 Some(Work::Memcpy | Work::Memset) => "memory",
-                _ if row.is_comm() => "comm",
+                _ if row.is_comm => "comm",
                 _ => "compute",
             },
             step: complete.step,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::interner::Interner;
+use crate::interner::{Interner, same};
 
 /// Threads followed at most.
 const THREADS_MAX: usize = 1 << 16;
@@ -85,11 +85,11 @@ impl Nesting {
 
     #[inline]
     fn thread(&mut self, pid: &[u8], tid: &[u8]) -> Option<&mut Thread> {
-        self.key.clear();
-        self.key.extend_from_slice(pid);
-        self.key.push(0);
-        self.key.extend_from_slice(tid);
-        if self.threads.is_empty() || self.names.get(self.last) != self.key {
+        if self.threads.is_empty() || !is_named(self.names.get(self.last), pid, tid) {
+            self.key.clear();
+            self.key.extend_from_slice(pid);
+            self.key.push(0);
+            self.key.extend_from_slice(tid);
             if self.names.len() >= THREADS_MAX || std::str::from_utf8(&self.key).is_err() {
                 return None;
             }
@@ -121,6 +121,13 @@ impl Nesting {
     fn name(&self, at: usize) -> String {
         String::from_utf8_lossy(self.names.get(at)).into_owned()
     }
+}
+
+/// Whether a thread's name is made of this process and this thread.
+#[inline(always)]
+fn is_named(name: &[u8], pid: &[u8], tid: &[u8]) -> bool {
+    let Some((start, [0, end @ ..])) = name.split_at_checked(pid.len()) else { return false };
+    same(start, pid) && same(end, tid)
 }
 
 #[cfg(test)]

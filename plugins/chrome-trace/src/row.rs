@@ -18,18 +18,39 @@ pub(crate) struct Row<'a> {
     pub(crate) pid: Option<Cow<'a, [u8]>>,
     pub(crate) tid: Option<Cow<'a, [u8]>>,
     pub(crate) compact: &'a Compact,
+    /// The work on a GPU that the event is.
+    pub(crate) work: Option<Work>,
+    /// Whether it is a kernel that moves data between GPUs.
+    pub(crate) is_comm: bool,
+    /// The tables of its rows, beside `events` and `counter`.
+    targets: &'static [Table],
 }
 
 impl<'a> Row<'a> {
     /// The event in compact form, which stands at this place of the document.
     pub(crate) fn new(compact: &'a Compact, seq: i64) -> Self {
         let event = event::event(compact);
-        let mut row = Self { seq, event, ph: None, name: None, cat: None, pid: None, tid: None, compact };
+        let mut row = Self {
+            seq,
+            event,
+            ph: None,
+            name: None,
+            cat: None,
+            pid: None,
+            tid: None,
+            compact,
+            work: None,
+            is_comm: false,
+            targets: &[],
+        };
         row.ph = row.text(event.ph);
         row.name = row.text(event.name);
         row.cat = row.text(event.cat);
         row.pid = row.text(event.pid);
         row.tid = row.text(event.tid);
+        row.work = category::work(row.cat.as_deref().unwrap_or_default());
+        row.is_comm = row.work == Some(Work::Kernel) && row.names_comm();
+        row.targets = row.targets();
         row
     }
 
@@ -72,31 +93,29 @@ impl<'a> Row<'a> {
     /// The table of the row after so many others of this event; none after the last one.
     #[inline]
     pub(crate) fn target(&self, done: usize) -> Option<Table> {
-        let targets: &[Table] = match self.ph.as_deref()? {
-            b"X" => match self.work() {
-                Some(Work::Kernel) if self.is_comm() => &[Table::Slice, Table::Kernel, Table::Collective],
-                Some(_) => &[Table::Slice, Table::Kernel],
-                None => &[Table::Slice],
-            },
-            b"i" | b"I" | b"R" => match self.name.as_deref() {
+        if self.ph.as_deref() == Some(b"C") {
+            return (done < self.compact.args.len()).then_some(Table::Counter);
+        }
+        self.targets.get(done).copied()
+    }
+
+    #[inline]
+    fn targets(&self) -> &'static [Table] {
+        match self.ph.as_deref() {
+            Some(b"X") if self.is_comm => &[Table::Slice, Table::Kernel, Table::Collective],
+            Some(b"X") if self.work.is_some() => &[Table::Slice, Table::Kernel],
+            Some(b"X") => &[Table::Slice],
+            Some(b"i" | b"I" | b"R") => match self.name.as_deref() {
                 Some(b"[memory]") => &[Table::Memory],
                 _ => &[Table::Instant],
             },
-            b"C" => return (done < self.compact.args.len()).then_some(Table::Counter),
-            b"s" | b"t" | b"f" => &[Table::Flow],
-            b"M" => &[Table::Track],
+            Some(b"s" | b"t" | b"f") => &[Table::Flow],
+            Some(b"M") => &[Table::Track],
             _ => &[],
-        };
-        targets.get(done).copied()
+        }
     }
 
-    /// The work on a GPU that the event is.
-    pub(crate) fn work(&self) -> Option<Work> {
-        category::work(self.cat.as_deref().unwrap_or_default())
-    }
-
-    /// Whether a kernel moves data between GPUs.
-    pub(crate) fn is_comm(&self) -> bool {
+    fn names_comm(&self) -> bool {
         self.name.as_deref().is_some_and(category::is_comm) || !self.arg("Collective name").is_empty()
     }
 

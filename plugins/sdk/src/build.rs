@@ -231,6 +231,14 @@ impl VarLen {
     /// Where the bytes exceed 4 GiB, which no batch may.
     pub fn push(&mut self, value: &[u8]) {
         self.bytes.extend_from_slice(value);
+        self.push_empty();
+    }
+
+    /// Appends an empty value, or the place of an absent one: cheaper than [`Self::push`] of nothing.
+    ///
+    /// # Panics
+    /// Where the bytes exceed 4 GiB, which no batch may.
+    pub fn push_empty(&mut self) {
         self.offsets.push(u32::try_from(self.bytes.len()).expect("a batch has fewer than 4 GiB"));
     }
 

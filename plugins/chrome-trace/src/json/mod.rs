@@ -2,6 +2,7 @@
 //! plan; [`strict`] checks every byte of it and makes the compact text that is kept. A document that the first one
 //! accepts and that is not JSON is found by the second one, on the same bytes.
 
+pub(crate) mod block;
 pub(crate) mod number;
 pub(crate) mod skip;
 pub(crate) mod strict;
@@ -54,13 +55,22 @@ pub(crate) fn fault<T>(at: usize, expected: &'static str) -> Result<T, Stop> {
 /// The byte at `at`.
 #[inline(always)]
 pub(crate) fn byte(bytes: &[u8], at: usize) -> Result<u8, Stop> {
-    bytes.get(at).copied().ok_or(Stop::Short)
+    match bytes.get(at) {
+        Some(byte) => Ok(*byte),
+        None => Err(Stop::Short),
+    }
+}
+
+/// Whether JSON takes a byte for white space.
+#[inline(always)]
+pub(crate) fn is_space(byte: u8) -> bool {
+    byte <= b' ' && matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }
 
 /// Index of the first byte from `at` on that is not white space.
 #[inline(always)]
 pub(crate) fn space(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+    while bytes.get(at).copied().is_some_and(is_space) {
         at += 1;
     }
     at

@@ -10,6 +10,17 @@ const POWERS: [u64; 20] = {
     powers
 };
 
+/// The largest number that so many zeros may follow in 63 bits.
+const LARGEST: [u64; 20] = {
+    let mut largest = POWERS;
+    let mut at = 0;
+    while at < 20 {
+        largest[at] = i64::MAX.cast_unsigned() / POWERS[at];
+        at += 1;
+    }
+    largest
+};
+
 /// Microseconds as decimal text (any number of decimals, exponent allowed) to nanoseconds, ties to even. None where
 /// the text is not a number or the result leaves 64 bits.
 #[inline]
@@ -41,7 +52,15 @@ fn plain(text: &[u8], scale: usize) -> Option<i64> {
         return None;
     }
     let (mut value, mut count, mut point) = (0_u64, 0, None);
-    for &byte in digits {
+    let mut rest = digits;
+    while let Some((eight, after)) = rest.split_first_chunk()
+        && let Some(eight) = eight_digits(eight)
+    {
+        value = value.wrapping_mul(POWERS[8]).wrapping_add(eight);
+        count += 8;
+        rest = after;
+    }
+    for &byte in rest {
         match byte {
             b'0'..=b'9' => {
                 value = value.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
@@ -56,8 +75,28 @@ fn plain(text: &[u8], scale: usize) -> Option<i64> {
     if count > 19 || decimals > scale || (point.is_some() && decimals == 0) {
         return None;
     }
-    let value = i64::try_from(value.checked_mul(POWERS[scale - decimals])?).ok()?;
+    // A checked product of 64 bits is a call in a guest; a table is not.
+    let zeros = scale - decimals;
+    if value > LARGEST[zeros] {
+        return None;
+    }
+    let value = (value * POWERS[zeros]).cast_signed();
     Some(if digits.len() == text.len() { value } else { -value })
+}
+
+/// What eight digits say, two, then four, then eight at a time; none where one of the bytes is no digit.
+#[inline(always)]
+fn eight_digits(text: &[u8; 8]) -> Option<u64> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(*text);
+    let digits = word.wrapping_sub(EACH * u64::from(b'0'));
+    // Below `0` the difference wraps, above `9` the sum reaches the high bit.
+    if (digits | word.wrapping_add(EACH * 0x46)) & (EACH * 0x80) != 0 {
+        return None;
+    }
+    let pairs = digits * 10 + (digits >> 8);
+    let (even, odd) = (pairs & 0xff_0000_00ff, pairs >> 16 & 0xff_0000_00ff);
+    Some((even.wrapping_mul(100 + (1_000_000 << 32)).wrapping_add(odd.wrapping_mul(1 + (10_000 << 32)))) >> 32)
 }
 
 struct Scaled {
@@ -184,6 +223,18 @@ mod tests {
     }
 
     #[test]
+    fn eight_bytes_are_digits_or_nothing() {
+        for other in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit()) {
+            for at in 0..8 {
+                let mut text = *b"12345678";
+                assert_eq!(eight_digits(&text), Some(12_345_678));
+                text[at] = other;
+                assert_eq!(eight_digits(&text), None, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
     fn reals_are_finite_numbers() {
         assert_eq!(real(b"0.25"), Some(0.25));
         assert_eq!(real(b"-1e3"), Some(-1000.0));
@@ -200,6 +251,8 @@ mod tests {
             let expected = if whole < 0 { -expected } else { expected };
             prop_assert_eq!(plain(text.as_bytes(), 3), Some(expected));
             prop_assert_eq!(scaled(text.as_bytes(), 3).map(|scaled| scaled.value), Some(expected));
+            prop_assert_eq!(eight_digits(format!("{:08}", expected.unsigned_abs() % 100_000_000).as_bytes()
+                .first_chunk().unwrap()), Some(expected.unsigned_abs() % 100_000_000));
             let longer = format!("{text}000");
             prop_assert_eq!(nanos_of_micros(longer.as_bytes()), Some(expected));
         }

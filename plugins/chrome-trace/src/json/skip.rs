@@ -1,12 +1,15 @@
 //! The fast way over values: brackets and strings are followed, everything else is left to [`super::strict`].
 
-use super::{DEPTH_MAX, Stop, byte, fault, space, string};
+use std::borrow::Cow;
+
+use super::block::Structure;
+use super::{DEPTH_MAX, Stop, block, byte, fault, space, string};
 
 /// Index after the value that begins at `at`.
 #[inline(always)]
 pub(crate) fn value(bytes: &[u8], at: usize) -> Result<usize, Stop> {
     match byte(bytes, at)? {
-        b'"' => Ok(string::end(bytes, at + 1)? + 1),
+        b'"' => Ok(string::end(bytes, at + 1)?.0 + 1),
         b'{' | b'[' => nested(bytes, at),
         _ => scalar(bytes, at),
     }
@@ -23,33 +26,83 @@ fn scalar(bytes: &[u8], at: usize) -> Result<usize, Stop> {
 }
 
 /// Index after the object or array that begins at `at`.
+#[inline]
 fn nested(bytes: &[u8], at: usize) -> Result<usize, Stop> {
-    let mut depth = 1_usize;
+    let mut depth = 1;
     let mut next = at + 1;
     loop {
-        match byte(bytes, next)? {
-            b'"' => next = string::end(bytes, next + 1)? + 1,
-            b'{' | b'[' => {
-                depth += 1;
-                if depth > DEPTH_MAX {
-                    return fault(next, "at most 128 levels of nesting");
-                }
-                next += 1;
-            }
-            b'}' | b']' => {
-                depth -= 1;
-                next += 1;
-                if depth == 0 {
-                    return Ok(next);
-                }
-            }
-            _ => next += 1,
+        let block = block::at(bytes, next).map(block::structure);
+        let ended = match block.filter(|block| block.backslashes == 0) {
+            Some(block) => across(bytes, &mut next, &mut depth, &block)?,
+            None => along(bytes, &mut next, &mut depth)?,
+        };
+        if ended {
+            return Ok(next);
         }
     }
 }
 
-/// Calls `each` with the ranges of the raw key (without quotes) and of the value of each member of the object that
-/// begins at `at`; returns the index after it.
+/// Goes over a block without escapes that begins outside strings, and over the string that it ends in; whether the
+/// value ended.
+#[inline(always)]
+fn across(bytes: &[u8], next: &mut usize, depth: &mut usize, block: &Structure) -> Result<bool, Stop> {
+    let within = within_strings(block.quotes);
+    let (opening, closing) = (block.opening & !within, block.closing & !within);
+    let (opened, closed) = (opening.count_ones() as usize, closing.count_ones() as usize);
+    if closed < *depth && *depth + opened <= DEPTH_MAX {
+        *depth = *depth + opened - closed;
+    } else {
+        let mut brackets = opening | closing;
+        while brackets != 0 {
+            let bit = brackets.trailing_zeros();
+            if level(depth, *next + bit as usize, opening >> bit & 1 == 1)? {
+                *next += bit as usize + 1;
+                return Ok(true);
+            }
+            brackets &= brackets - 1;
+        }
+    }
+    *next += block::LONG;
+    if within >> (block::LONG - 1) == 1 {
+        *next = string::end(bytes, *next)?.0 + 1;
+    }
+    Ok(false)
+}
+
+/// As [`across`], byte by byte: where there are escapes, or the bytes in sight end.
+fn along(bytes: &[u8], next: &mut usize, depth: &mut usize) -> Result<bool, Stop> {
+    let until = *next + block::LONG;
+    while *next < until {
+        let found = byte(bytes, *next)?;
+        *next = match found {
+            b'"' => string::end(bytes, *next + 1)?.0 + 1,
+            _ => *next + 1,
+        };
+        if matches!(found, b'{' | b'[' | b'}' | b']') && level(depth, *next - 1, matches!(found, b'{' | b'['))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Counts a bracket; whether it is the last one.
+#[inline(always)]
+fn level(depth: &mut usize, at: usize, opening: bool) -> Result<bool, Stop> {
+    *depth = if opening { *depth + 1 } else { *depth - 1 };
+    if *depth > DEPTH_MAX { fault(at, "at most 128 levels of nesting") } else { Ok(*depth == 0) }
+}
+
+/// Bytes from a quote on, up to the one that closes it.
+#[inline(always)]
+fn within_strings(mut quotes: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        quotes ^= quotes << shift;
+    }
+    quotes
+}
+
+/// Calls `each` with the key and the range of the value of each member of the object that begins at `at`; returns the
+/// index after it.
 #[inline(always)]
 pub(crate) fn members(
     bytes: &[u8],
@@ -64,15 +117,16 @@ pub(crate) fn members(
         if byte(bytes, at)? != b'"' {
             return fault(at, "a key in quotes");
         }
-        let key_end = string::end(bytes, at + 1)?;
-        let key = &bytes[at + 1..key_end];
-        at = space(bytes, key_end + 1);
+        let (quote, escaped) = string::end(bytes, at + 1)?;
+        let raw = &bytes[at + 1..quote];
+        let key = if escaped { string::unescape(raw) } else { Cow::Borrowed(raw) };
+        at = space(bytes, quote + 1);
         if byte(bytes, at)? != b':' {
             return fault(at, "`:` after a key");
         }
         let from = space(bytes, at + 1);
         let to = value(bytes, from)?;
-        each(key, from..to);
+        each(&key, from..to);
         at = space(bytes, to);
         match byte(bytes, at)? {
             b',' => at = space(bytes, at + 1),
@@ -107,7 +161,21 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_refused() {
-        let deep = "[".repeat(DEPTH_MAX + 1);
-        assert!(matches!(value(deep.as_bytes(), 0), Err(Stop::Fault(_))));
+        for (padding, brackets) in [(0, DEPTH_MAX), (100, DEPTH_MAX + 1)] {
+            let deep = format!("{}{}", "[".repeat(brackets), " ".repeat(padding));
+            let stop = value(deep.as_bytes(), 0).unwrap_err();
+            assert_eq!(matches!(stop, Stop::Fault(fault) if fault.at == DEPTH_MAX), brackets > DEPTH_MAX);
+        }
+    }
+
+    #[test]
+    fn a_value_ends_where_its_brackets_say_wherever_blocks_are_cut() {
+        let inner = r#"{"a":"x]}{[","b\\":[1,{"c\"}":[]}],"long string }]":{}} "#;
+        for padding in 0..2 * block::LONG {
+            let text = format!("[{}\"{}\",{}]", inner.replace(' ', ","), "}".repeat(padding), inner);
+            let bytes = format!("{text}{}", "]".repeat(70));
+            assert_eq!(value(bytes.as_bytes(), 0), Ok(text.len()), "{padding}");
+            assert_eq!(value(&bytes.as_bytes()[..text.len() - 1], 0), Err(Stop::Short), "{padding}");
+        }
     }
 }

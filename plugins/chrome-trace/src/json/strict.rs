@@ -3,12 +3,7 @@
 
 use std::ops::Range;
 
-use super::{DEPTH_MAX, Fault, Stop, byte, fault, space, string};
-
-/// Pieces of text are copied in steps of so many bytes: a step of fixed size is one load and one store.
-const STEP_BYTES: usize = 16;
-/// From this length on a piece is copied at once.
-const LONG_BYTES: usize = 8 * STEP_BYTES;
+use super::{DEPTH_MAX, Fault, Stop, block, byte, fault, space, string};
 
 /// Where one member of an object lies in the compact text.
 #[derive(Clone, Debug)]
@@ -35,7 +30,6 @@ pub(crate) struct Compact {
     pub(crate) fields: Vec<Field>,
     /// The members of the last of its members that is called `args`, where that is an object.
     pub(crate) args: Vec<Field>,
-    open: Vec<u8>,
 }
 
 impl Compact {
@@ -47,208 +41,246 @@ impl Compact {
 
     /// Reads the value that begins at `at`; returns the index after it.
     pub(crate) fn read(&mut self, bytes: &[u8], at: usize) -> Result<usize, Stop> {
-        // The text is never longer than its source, and short pieces are copied in whole steps.
-        let needed = bytes.len() - at + STEP_BYTES;
+        // The text is never longer than its source.
+        let needed = bytes.len() - at;
         if self.buffer.len() < needed {
             self.buffer.resize(needed, 0);
         }
-        self.length = 0;
-        self.escaped = false;
         self.fields.clear();
         self.args.clear();
-        self.open.clear();
-        let mut scan =
-            Scan { bytes, at, copied: at, out: self, outer: Mark::default(), inner: Mark::default(), in_args: false };
-        scan.run()?;
-        let end = scan.at;
-        scan.copy();
-        self.utf8 = std::str::from_utf8(self.text()).is_ok();
+        let buffer = self.buffer.as_mut_slice();
+        let mut scan = Scan { bytes, at, buffer, length: 0, escaped: false, high: false };
+        match byte(bytes, at)? {
+            b'{' => scan.event(&mut self.fields, &mut self.args)?,
+            _ => scan.value(0)?,
+        }
+        let Scan { at: end, length, escaped, high, .. } = scan;
+        self.length = length;
+        self.escaped = escaped;
+        self.utf8 = !high || std::str::from_utf8(self.text()).is_ok();
         Ok(end)
     }
 }
 
-/// A member being read: its key is known, its value has begun.
-#[derive(Default)]
-struct Mark {
-    key: Range<usize>,
-    key_escaped: bool,
-    value: usize,
-}
-
+/// Reads and writes in one go: every piece is written while it is looked at, white space outside strings is not.
 struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// Bytes before this one are in the compact text or left out.
-    copied: usize,
-    out: &'a mut Compact,
-    outer: Mark,
-    inner: Mark,
-    /// Whether the member being read at the first level is `args` with an object.
-    in_args: bool,
+    buffer: &'a mut [u8],
+    /// How much is written; never more than was read, so that there is room for what follows.
+    length: usize,
+    escaped: bool,
+    /// Whether there may be bytes beyond ASCII.
+    high: bool,
 }
 
 impl Scan<'_> {
-    fn run(&mut self) -> Result<(), Stop> {
+    /// Reads the object at `at`, its members and those of its `args`.
+    #[inline(always)]
+    fn event(&mut self, fields: &mut Vec<Field>, args: &mut Vec<Field>) -> Result<(), Stop> {
+        self.members(fields, |scan, key, escaped| {
+            if key != b"args" && !(escaped && *string::unescape(key) == *b"args") {
+                return scan.value(1);
+            }
+            args.clear();
+            match byte(scan.bytes, scan.at)? {
+                b'{' => scan.members(args, |scan, _, _| scan.value(2)),
+                _ => scan.value(1),
+            }
+        })
+    }
+
+    /// Reads the object at `at` and notes its members; `value` is given the raw key and whether it holds escapes.
+    #[inline(always)]
+    fn members(
+        &mut self,
+        fields: &mut Vec<Field>,
+        mut value: impl FnMut(&mut Self, &[u8], bool) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        self.mark(b'{');
+        if byte(self.bytes, self.at)? == b'}' {
+            self.close(b'}');
+            return Ok(());
+        }
         loop {
-            let from = self.offset();
-            match self.out.open.len() {
-                1 => self.outer.value = from,
-                2 => self.inner.value = from,
-                _ => {}
-            }
-            match byte(self.bytes, self.at)? {
-                b'"' => {
-                    let (quote, escaped) = string::checked_end(self.bytes, self.at + 1)?;
-                    self.out.escaped |= escaped;
-                    self.at = quote + 1;
-                }
-                b'{' => {
-                    if self.enter(b'{')? {
-                        self.key()?;
-                        continue;
-                    }
-                }
-                b'[' => {
-                    if self.enter(b'[')? {
-                        continue;
-                    }
-                }
-                b'-' | b'0'..=b'9' => self.at = number_end(self.bytes, self.at)?,
-                _ => self.at = literal_end(self.bytes, self.at)?,
-            }
-            if !self.after()? {
+            let (bytes, begun) = (self.bytes, self.at + 1);
+            let (key, key_escaped) = self.key()?;
+            let from = self.length;
+            value(self, &bytes[begun..begun + key.len()], key_escaped)?;
+            fields.push(Field { key, key_escaped, value: from..self.length });
+            if self.ends(b'}')? {
                 return Ok(());
             }
         }
     }
 
-    /// Goes on after a value, out of everything that ends there; false at the very end.
-    #[inline(always)]
-    fn after(&mut self) -> Result<bool, Stop> {
+    /// Reads a value within so many others.
+    fn value(&mut self, depth: usize) -> Result<(), Stop> {
+        match byte(self.bytes, self.at)? {
+            b'"' => {
+                self.string()?;
+            }
+            b'-' | b'0'..=b'9' => self.number()?,
+            b'{' => self.object(depth)?,
+            b'[' => self.array(depth)?,
+            _ => self.copy(literal_end(self.bytes, self.at)?),
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, depth: usize) -> Result<(), Stop> {
+        if !self.enter(b'{', depth)? {
+            return Ok(());
+        }
         loop {
-            match self.out.open.len() {
-                0 => return Ok(false),
-                1 => self.field_ends(),
-                2 => self.arg_ends(),
-                _ => {}
+            self.key()?;
+            self.value(depth + 1)?;
+            if self.ends(b'}')? {
+                return Ok(());
             }
-            self.space();
-            let object = self.out.open.last() == Some(&b'{');
-            match byte(self.bytes, self.at)? {
-                b',' => {
-                    self.at += 1;
-                    self.space();
-                    if object {
-                        self.key()?;
-                    }
-                    return Ok(true);
-                }
-                b'}' if object => {}
-                b']' if !object => {}
-                _ => return fault(self.at, if object { "`,` or `}`" } else { "`,` or `]`" }),
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Result<(), Stop> {
+        if !self.enter(b'[', depth)? {
+            return Ok(());
+        }
+        loop {
+            self.value(depth + 1)?;
+            if self.ends(b']')? {
+                return Ok(());
             }
-            self.at += 1;
-            self.out.open.pop();
         }
     }
 
     /// Goes into an object or array; false where it is empty and therefore already read.
-    fn enter(&mut self, bracket: u8) -> Result<bool, Stop> {
-        self.at += 1;
-        self.space();
-        if byte(self.bytes, self.at)? == bracket + 2 {
-            self.at += 1;
+    #[inline(always)]
+    fn enter(&mut self, opening: u8, depth: usize) -> Result<bool, Stop> {
+        self.mark(opening);
+        let closing = opening + 2;
+        if byte(self.bytes, self.at)? == closing {
+            self.close(closing);
             return Ok(false);
         }
-        if self.out.open.len() == DEPTH_MAX {
+        if depth == DEPTH_MAX {
             return fault(self.at, "at most 128 levels of nesting");
         }
-        self.out.open.push(bracket);
         Ok(true)
     }
 
-    /// Reads a key and its colon, up to the value.
+    /// Goes on after a value: to the next one, or out of the object or array, which then has ended.
     #[inline(always)]
-    fn key(&mut self) -> Result<(), Stop> {
+    fn ends(&mut self, closing: u8) -> Result<bool, Stop> {
+        self.at = space(self.bytes, self.at);
+        let found = byte(self.bytes, self.at)?;
+        if found == b',' {
+            self.mark(b',');
+            return Ok(false);
+        }
+        if found != closing {
+            return fault(self.at, if closing == b'}' { "`,` or `}`" } else { "`,` or `]`" });
+        }
+        self.close(closing);
+        Ok(true)
+    }
+
+    /// Reads a key and its colon, up to the value; where it lies in the compact text, and whether it holds escapes.
+    fn key(&mut self) -> Result<(Range<usize>, bool), Stop> {
         if byte(self.bytes, self.at)? != b'"' {
             return fault(self.at, "a key in quotes");
         }
-        let from = self.offset() + 1;
-        let (quote, escaped) = string::checked_end(self.bytes, self.at + 1)?;
-        self.out.escaped |= escaped;
-        let key = from..from + (quote - self.at - 1);
-        let raw = &self.bytes[self.at + 1..quote];
-        match self.out.open.len() {
-            1 => {
-                self.in_args = raw == b"args" || (escaped && *string::unescape(raw) == *b"args");
-                if self.in_args {
-                    self.out.args.clear();
-                }
-                self.outer = Mark { key, key_escaped: escaped, value: 0 };
-            }
-            2 => self.inner = Mark { key, key_escaped: escaped, value: 0 },
-            _ => {}
-        }
-        self.at = quote + 1;
-        self.space();
+        let from = self.length + 1;
+        let escaped = self.string()?;
+        let range = from..self.length - 1;
+        self.at = space(self.bytes, self.at);
         if byte(self.bytes, self.at)? != b':' {
             return fault(self.at, "`:` after a key");
         }
-        self.at += 1;
-        self.space();
+        self.mark(b':');
+        Ok((range, escaped))
+    }
+
+    /// Reads a string; whether it holds escapes.
+    #[inline(always)]
+    fn string(&mut self) -> Result<bool, Stop> {
+        let Self { bytes, at: begun, length: start, .. } = *self;
+        self.write(b'"');
+        let buffer = &mut *self.buffer;
+        let found = string::checked_end(bytes, begun + 1, |at, piece| {
+            let to = start + (at - begun);
+            buffer[to..to + piece.len()].copy_from_slice(piece);
+        })?;
+        self.escaped |= found.escaped;
+        self.high |= found.high;
+        self.at = found.quote + 1;
+        self.length = start + (self.at - begun);
+        Ok(found.escaped)
+    }
+
+    /// Reads a number; most are seen whole at the first look.
+    #[inline(always)]
+    fn number(&mut self) -> Result<(), Stop> {
+        if let Some(block) = block::at::<{ block::NUMBER }>(self.bytes, self.at)
+            && let Some(length) = plain_number(block)
+        {
+            self.buffer[self.length..self.length + block::NUMBER].copy_from_slice(block);
+            self.length += length;
+            self.at += length;
+            return Ok(());
+        }
+        self.copy(number_end(self.bytes, self.at)?);
         Ok(())
     }
 
+    /// Writes the byte at `at`, which is this one, and steps over it and the white space after it.
     #[inline(always)]
-    fn field_ends(&mut self) {
-        if self.out.open[0] == b'{' {
-            let value = self.outer.value..self.offset();
-            self.out.fields.push(Field { key: self.outer.key.clone(), key_escaped: self.outer.key_escaped, value });
-        }
+    fn mark(&mut self, byte: u8) {
+        self.write(byte);
+        self.at = space(self.bytes, self.at + 1);
+    }
+
+    /// As [`Self::mark`], where a value may end: what follows is not its own.
+    #[inline(always)]
+    fn close(&mut self, byte: u8) {
+        self.write(byte);
+        self.at += 1;
     }
 
     #[inline(always)]
-    fn arg_ends(&mut self) {
-        if self.in_args && self.out.open[1] == b'{' {
-            let value = self.inner.value..self.offset();
-            self.out.args.push(Field { key: self.inner.key.clone(), key_escaped: self.inner.key_escaped, value });
-        }
+    fn write(&mut self, byte: u8) {
+        self.buffer[self.length] = byte;
+        self.length += 1;
     }
 
-    /// Where the byte at `at` lies, or will lie, in the compact text.
-    #[inline(always)]
-    fn offset(&self) -> usize {
-        self.out.length + self.at - self.copied
+    /// Writes everything up to `end`.
+    fn copy(&mut self, end: usize) {
+        let length = end - self.at;
+        self.buffer[self.length..self.length + length].copy_from_slice(&self.bytes[self.at..end]);
+        self.length += length;
+        self.at = end;
     }
+}
 
-    /// Steps over white space, which is left out.
-    #[inline(always)]
-    fn space(&mut self) {
-        if matches!(self.bytes.get(self.at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            self.copy();
-            self.at = space(self.bytes, self.at);
-            self.copied = self.at;
-        }
+/// How long the number is that these bytes begin with, where it has no exponent and they show its end.
+#[inline(always)]
+fn plain_number(block: &[u8; block::NUMBER]) -> Option<usize> {
+    let digits = block::digits(block);
+    let run = |from: usize| (!(digits >> from)).trailing_zeros() as usize;
+    let first = usize::from(block[0] == b'-');
+    let whole = run(first);
+    if whole == 0 || (whole > 1 && block[first] == b'0') {
+        return None;
     }
-
-    /// Appends what was read and is not yet in the text.
-    #[inline(always)]
-    fn copy(&mut self) {
-        let (from, to) = (self.copied, self.at);
-        let (start, end) = (self.out.length, self.out.length + (to - from));
-        if to - from < LONG_BYTES && to + STEP_BYTES <= self.bytes.len() {
-            let mut done = 0;
-            while done < to - from {
-                let source = &self.bytes[from + done..from + done + STEP_BYTES];
-                self.out.buffer[start + done..start + done + STEP_BYTES].copy_from_slice(source);
-                done += STEP_BYTES;
-            }
-        } else {
-            self.out.buffer[start..end].copy_from_slice(&self.bytes[from..to]);
+    let mut end = first + whole;
+    if block.get(end) == Some(&b'.') {
+        let decimals = run(end + 1);
+        if decimals == 0 {
+            return None;
         }
-        self.out.length = end;
-        self.copied = to;
+        end += 1 + decimals;
     }
+    let exponent = matches!(block.get(end), None | Some(b'e' | b'E'));
+    (!exponent).then_some(end)
 }
 
 #[inline(always)]

@@ -2,90 +2,89 @@
 
 use std::borrow::Cow;
 
-use super::{Fault, Stop, byte, fault};
+use super::{Fault, Stop, block, byte, fault};
 
-const LOW: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
-
-/// Sets the high bit of each byte of `word` that equals `byte`. Bytes above the first hit may be wrong, the lowest
-/// set bit is not.
+/// Index of the closing quote of the string whose first byte is at `at`, and whether it holds escapes, which are not
+/// checked.
 #[inline(always)]
-fn equal(word: u64, byte: u8) -> u64 {
-    let zero = word ^ (LOW * byte as u64);
-    zero.wrapping_sub(LOW) & !zero & HIGH
-}
-
-/// As [`equal`], for bytes below 0x20.
-#[inline(always)]
-fn control(word: u64) -> u64 {
-    word.wrapping_sub(LOW * 0x20) & !word & HIGH
-}
-
-#[inline(always)]
-fn word(bytes: &[u8], at: usize) -> Option<u64> {
-    let eight = bytes.get(at..at + 8)?;
-    Some(u64::from_le_bytes(eight.try_into().expect("eight bytes")))
-}
-
-/// Index of the first quote, backslash or control character from `at` on. Most strings of a trace are shorter than
-/// what a vector search costs to set up, so words are looked at eight bytes at a time.
-#[inline(always)]
-fn next_special(bytes: &[u8], mut at: usize) -> Result<usize, Stop> {
-    while let Some(word) = word(bytes, at) {
-        let hits = equal(word, b'"') | equal(word, b'\\') | control(word);
-        if hits != 0 {
-            return Ok(at + (hits.trailing_zeros() / 8) as usize);
-        }
-        at += 8;
-    }
-    while at < bytes.len() {
-        if matches!(bytes[at], b'"' | b'\\' | 0..0x20) {
-            return Ok(at);
-        }
-        at += 1;
-    }
-    Err(Stop::Short)
-}
-
-/// Index of the closing quote of the string whose first byte is at `at`, its escapes unchecked.
-#[inline(always)]
-pub(crate) fn end(bytes: &[u8], mut at: usize) -> Result<usize, Stop> {
-    loop {
-        let mut words = 0;
-        let mut hit = None;
-        while words < 4 {
-            let Some(word) = word(bytes, at) else { break };
-            let hits = equal(word, b'"') | equal(word, b'\\');
-            if hits != 0 {
-                hit = Some(at + (hits.trailing_zeros() / 8) as usize);
-                break;
-            }
-            at += 8;
-            words += 1;
-        }
-        let hit = match hit {
-            Some(hit) => hit,
-            None => at + memchr::memchr2(b'"', b'\\', bytes.get(at..).ok_or(Stop::Short)?).ok_or(Stop::Short)?,
-        };
-        if bytes[hit] == b'"' {
-            return Ok(hit);
-        }
-        at = hit + 2;
-    }
-}
-
-/// Index of the closing quote of the string whose first byte is at `at`, and whether it holds escapes; everything in
-/// it is checked but its UTF-8.
-#[inline(always)]
-pub(crate) fn checked_end(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Stop> {
+pub(crate) fn end(bytes: &[u8], mut at: usize) -> Result<(usize, bool), Stop> {
     let mut escaped = false;
     loop {
-        at = next_special(bytes, at)?;
+        let mut hits = 0;
+        while let Some(block) = block::at(bytes, at) {
+            hits = block::quotes_and_backslashes(block);
+            if hits != 0 {
+                break;
+            }
+            at += block::SHORT;
+        }
+        at += match hits {
+            0 => few(bytes.get(at..).unwrap_or_default())?,
+            hits => hits.trailing_zeros() as usize,
+        };
+        if bytes[at] == b'"' {
+            return Ok((at, escaped));
+        }
+        escaped = true;
+        at += 2;
+    }
+}
+
+/// The first quote or backslash of a few bytes.
+fn few(bytes: &[u8]) -> Result<usize, Stop> {
+    match bytes.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        Some(found) => Ok(found),
+        None => Err(Stop::Short),
+    }
+}
+
+/// Where a string ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Checked {
+    /// Index of its closing quote.
+    pub(crate) quote: usize,
+    /// Whether it holds escapes.
+    pub(crate) escaped: bool,
+    /// Whether it may hold bytes beyond ASCII: false only where it holds none.
+    pub(crate) high: bool,
+}
+
+/// The end of the string whose first byte is at `at`; everything in it is checked but its UTF-8. `each` is given all
+/// bytes up to the closing quote, piece by piece, with the index of each piece; pieces may overlap and go on behind it.
+#[inline(always)]
+pub(crate) fn checked_end(bytes: &[u8], mut at: usize, mut each: impl FnMut(usize, &[u8])) -> Result<Checked, Stop> {
+    let mut escaped = false;
+    let mut high = 0;
+    loop {
+        let mut special = 0;
+        while let Some(block) = block::at(bytes, at) {
+            each(at, block);
+            let text = block::text(block);
+            high |= text.high;
+            special = text.special;
+            if special != 0 {
+                break;
+            }
+            at += block::SHORT;
+        }
+        if special == 0 {
+            let rest = bytes.get(at..).unwrap_or_default();
+            each(at, rest);
+            high |= u32::from(!rest.is_ascii());
+            match rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+                Some(found) => at += found,
+                None => return Err(Stop::Short),
+            }
+        } else {
+            at += special.trailing_zeros() as usize;
+        }
         match bytes[at] {
-            b'"' => return Ok((at, escaped)),
+            b'"' => return Ok(Checked { quote: at, escaped, high: high != 0 }),
             b'\\' => {
                 escaped = true;
-                at = escape_end(bytes, at + 1)?;
+                let end = escape_end(bytes, at + 1)?;
+                each(at, &bytes[at..end]);
+                at = end;
             }
             _ => return fault(at, "no unescaped control character in a string"),
         }
@@ -176,18 +175,18 @@ mod tests {
     #[test]
     fn an_escaped_quote_does_not_end_a_string() {
         let bytes = br#"ab\"c\\" x"#;
-        assert_eq!(end(bytes, 0), Ok(7));
-        assert_eq!(checked_end(bytes, 0), Ok((7, true)));
+        assert_eq!(end(bytes, 0), Ok((7, true)));
+        assert_eq!(checked_end(bytes, 0, |_, _| ()), Ok(Checked { quote: 7, escaped: true, high: false }));
         for cut in 0..7 {
             assert_eq!(end(&bytes[..cut], 0), Err(Stop::Short), "{cut}");
-            assert_eq!(checked_end(&bytes[..cut], 0), Err(Stop::Short), "{cut}");
+            assert_eq!(checked_end(&bytes[..cut], 0, |_, _| ()), Err(Stop::Short), "{cut}");
         }
     }
 
     #[test]
     fn control_characters_and_unknown_escapes_are_faults() {
         for bad in [&b"a\nb\""[..], b"0123456789\x01\"", b"\\x\"", b"\\u12g4\""] {
-            assert!(matches!(checked_end(bad, 0), Err(Stop::Fault(_))), "{bad:?}");
+            assert!(matches!(checked_end(bad, 0, |_, _| ()), Err(Stop::Fault(_))), "{bad:?}");
         }
     }
 
@@ -205,8 +204,13 @@ mod tests {
             let mut bytes = quoted.clone().into_bytes();
             bytes.extend_from_slice(&tail);
             let closing = quoted.len() - 1;
-            prop_assert_eq!(end(&bytes, 1), Ok(closing));
-            prop_assert_eq!(checked_end(&bytes, 1).unwrap().0, closing);
+            let escaped = quoted.contains('\\');
+            prop_assert_eq!(end(&bytes, 1), Ok((closing, escaped)));
+            let mut copy = vec![0; bytes.len()];
+            let checked = checked_end(&bytes, 1, |at, piece| copy[at..at + piece.len()].copy_from_slice(piece)).unwrap();
+            prop_assert_eq!(&copy[1..=closing], &bytes[1..=closing]);
+            prop_assert_eq!((checked.quote, checked.escaped), (closing, escaped));
+            prop_assert!(checked.high || text.is_ascii());
             let said = unescape(&bytes[1..closing]);
             prop_assert_eq!(&*said, text.as_bytes());
         }

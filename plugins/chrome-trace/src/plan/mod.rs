@@ -51,7 +51,7 @@ fn is_plain(host: &mut dyn Host, index: u32, part: &Part) -> Result<bool, Error>
 
 fn survey(host: &mut dyn Host, index: u32, part: &Part, plain: bool, config: &Config) -> Result<Surveyed, Error> {
     let mut window = Window::stream(index, &part.name);
-    let mut survey = Survey::new(config, plain);
+    let mut survey = Survey::new(config, plain.then_some(part.size));
     while survey.advance(&window)? {
         window.consume(survey.at());
         window.fill(host)?;

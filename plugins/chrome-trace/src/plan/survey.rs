@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::document::{Accepted, Item, Scanner, Walker};
 use crate::error::Error;
 use crate::event;
-use crate::json::{Stop, skip, string};
+use crate::json::{Stop, skip};
 use crate::launches::{Gathered, Launch};
 use crate::nesting::{Nesting, Open};
 use crate::split::Resume;
@@ -58,7 +58,7 @@ struct Ranges {
 }
 
 impl Ranges {
-    #[inline]
+    #[inline(always)]
     fn set(&mut self, key: &[u8], value: Range<usize>) {
         match key {
             b"ph" => self.ph = value,
@@ -69,16 +69,7 @@ impl Ranges {
             b"ts" => self.ts = value,
             b"dur" => self.dur = value,
             b"args" => self.args = value,
-            other if other.contains(&b'\\') => self.set_escaped(&string::unescape(other), value),
             _ => {}
-        }
-    }
-
-    #[cold]
-    fn set_escaped(&mut self, key: &[u8], value: Range<usize>) {
-        // What an escaped backslash says needs no second look.
-        if !key.contains(&b'\\') {
-            self.set(key, value);
         }
     }
 }
@@ -107,7 +98,8 @@ pub(crate) struct Survey {
     at: usize,
     /// Rows of `events` so far.
     seq: i64,
-    split_bytes: Option<u64>,
+    /// Bytes of a split and of the part; none where it cannot be split.
+    split: Option<(u64, u64)>,
     with_phase: bool,
     nesting: Nesting,
     arrays: u32,
@@ -116,8 +108,8 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
-    /// A pass that has seen nothing; only a plain part can be split.
-    pub(crate) fn new(config: &Config, plain: bool) -> Self {
+    /// A pass that has seen nothing; only a plain part can be split, whose size is given.
+    pub(crate) fn new(config: &Config, plain: Option<u64>) -> Self {
         let accepted = Accepted {
             value_bytes_max: config.event_bytes_max,
             unclosed_array: config.unclosed_array,
@@ -129,7 +121,7 @@ impl Survey {
             glance: Glance::default(),
             at: 0,
             seq: 0,
-            split_bytes: plain.then_some(config.split_bytes),
+            split: plain.map(|size| (config.split_bytes, size)),
             with_phase: false,
             nesting: Nesting::default(),
             arrays: 0,
@@ -178,9 +170,10 @@ impl Survey {
     }
 
     fn split_after(&mut self, offset: u64) {
-        let Some(split_bytes) = self.split_bytes else { return };
+        let Some((split_bytes, size)) = self.split else { return };
         let begun = self.found.splits.last().map_or(0, |start| start.offset);
-        if offset - begun >= split_bytes {
+        // A rest of less than half a split stays with the one before it: nobody wants crumbs of files.
+        if offset - begun >= split_bytes && size.saturating_sub(offset) >= split_bytes / 2 {
             let resume = Resume { bare: self.walker.is_bare(), member: self.walker.member() };
             let open = self.nesting.open();
             self.found.splits.push(Start { offset, seq: self.seq, resume: Some(resume), open });
@@ -256,7 +249,7 @@ fn correlation(bytes: &[u8], args: Range<usize>) -> Option<i64> {
     }
     let mut found = None;
     skip::members(bytes, args.start, |key, value| {
-        if *string::unescape(key) == *b"correlation" {
+        if key == b"correlation" {
             found = event::integer(&bytes[value]);
         }
     })

@@ -2,34 +2,47 @@
 
 use sluice_plugin_sdk::{Column, DictionaryValues, ListInt64Values, Values, VarLen};
 
-use crate::interner::Interner;
+use crate::interner::{Interner, same};
 
 /// Which rows are present.
 #[derive(Debug, Default)]
 struct Presence {
+    /// Of the rows up to the last absent one; the ones after it are present.
     bits: Vec<u8>,
     rows: usize,
-    absent: usize,
 }
 
 impl Presence {
-    #[inline(always)]
+    #[inline]
     fn push(&mut self, present: bool) {
-        let bit = self.rows % 8;
-        if bit == 0 {
-            self.bits.push(0);
+        if !present {
+            self.absent();
         }
         self.rows += 1;
+    }
+
+    /// The next row is absent.
+    #[inline]
+    fn absent(&mut self) {
+        self.bits.resize(self.rows / 8 + 1, u8::MAX);
         if let Some(last) = self.bits.last_mut() {
-            *last |= u8::from(present) << bit;
+            *last &= !(1 << (self.rows % 8));
         }
-        self.absent += usize::from(!present);
     }
 
     fn take(&mut self) -> Option<Vec<u8>> {
-        let capacity = self.bits.len();
-        let all = std::mem::replace(self, Self { bits: Vec::with_capacity(capacity), rows: 0, absent: 0 });
-        (all.absent > 0).then_some(all.bits)
+        let (rows, capacity) = (self.rows, self.bits.len());
+        let mut bits = std::mem::replace(self, Self { bits: Vec::with_capacity(capacity), rows: 0 }).bits;
+        if bits.is_empty() {
+            return None;
+        }
+        bits.resize(rows.div_ceil(8), u8::MAX);
+        if let Some(last) = bits.last_mut()
+            && rows % 8 != 0
+        {
+            *last &= (1 << (rows % 8)) - 1;
+        }
+        Some(bits)
     }
 }
 
@@ -47,7 +60,7 @@ pub(crate) struct Numbers<T> {
 }
 
 impl<T: Default> Numbers<T> {
-    #[inline(always)]
+    #[inline]
     pub(crate) fn push(&mut self, item: Option<T>) {
         self.presence.push(item.is_some());
         self.items.push(item.unwrap_or_default());
@@ -84,10 +97,13 @@ pub(crate) struct Texts {
 }
 
 impl Texts {
-    #[inline(always)]
+    #[inline]
     pub(crate) fn push(&mut self, item: Option<&[u8]>) {
         self.presence.push(item.is_some());
-        self.items.push(item.unwrap_or_default());
+        match item {
+            Some(item) => self.items.push(item),
+            None => self.items.push_empty(),
+        }
     }
 
     /// Bytes of all items.
@@ -121,14 +137,14 @@ pub(crate) struct Repeated {
 }
 
 impl Repeated {
-    #[inline(always)]
+    #[inline]
     pub(crate) fn push(&mut self, item: Option<&[u8]>) {
         self.presence.push(item.is_some());
         let Some(item) = item else {
             self.keys.push(0);
             return;
         };
-        if self.values.len() == 0 || self.values.get(self.last as usize) != item {
+        if self.values.len() == 0 || !same(self.values.get(self.last as usize), item) {
             self.last = self.values.index(item);
         }
         self.keys.push(self.last);
