@@ -42,7 +42,8 @@ const SQL_EXAMPLES: &str = r#"Examples:
 pub(crate) enum Verb {
     /// Make an empty lake. Doing it again changes nothing.
     ///
-    /// Its catalog is a SQLite file in the lake, or a server that speaks the Iceberg REST protocol.
+    /// Its tables lie in the folder or in an object store. Its catalog is a SQLite file in the folder, or a server that
+    /// speaks the Iceberg REST protocol.
     #[command(after_help = INIT_EXAMPLES)]
     Init(InitArgs),
     /// Land payloads: files, or folders that are searched for them. Landing something again adds no row.

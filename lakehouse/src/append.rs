@@ -80,7 +80,7 @@ impl Lake {
                 Standing::Ended => return Ok(Appended::Ended),
                 Standing::Absent => {}
             }
-            self.check_present(files)?;
+            self.check_present(files).await?;
             let added = files.iter().map(|file| file.data_file(self.paths(), &metadata));
             let added = added.collect::<Result<Vec<_>, _>>()?;
             let mut producer = SnapshotProducer::new(self, table, &metadata)?;
@@ -89,7 +89,7 @@ impl Lake {
                 CommitOutcome::Committed => {
                     return Ok(Appended::Committed { snapshot_id: producer.snapshot_id() });
                 }
-                CommitOutcome::Conflict => producer.discard(),
+                CommitOutcome::Conflict => producer.discard().await,
             }
             back_off(attempt).await;
         }
@@ -116,20 +116,18 @@ impl Lake {
         }
         let mut writer = TableWriter::new(self, table, &metadata, Paths::batch_key(table, batch_id))?;
         writer.write(&rows)?;
-        let files = writer.finish()?;
+        let files = writer.finish().await?;
         self.append_sought(table, &sought, &files, summary).await
     }
 
     /// A snapshot must not name files that are not there. They were decided upon, so this is nobody's rejection: it
     /// takes a person to find out who removed them.
-    pub(crate) fn check_present(&self, files: &[LandedFile]) -> Result<(), Error> {
+    pub(crate) async fn check_present(&self, files: &[LandedFile]) -> Result<(), Error> {
         for file in files {
-            let path = self.paths().file(&file.path);
-            let found = match std::fs::metadata(&path) {
-                Ok(found) if found.len() == file.size => continue,
-                Ok(found) => format!("{} bytes", found.len()),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => "none".to_owned(),
-                Err(error) => return Err(Error::io("look for", &path)(error)),
+            let found = match self.storage().size(&self.paths().uri(&file.path)).await? {
+                Some(found) if found == file.size => continue,
+                Some(found) => format!("{found} bytes"),
+                None => "none".to_owned(),
             };
             let (path, size) = (&file.path, file.size);
             return Err(Error::Invalid(format!("expected landed file `{path}` of {size} bytes, found {found}")));

@@ -8,6 +8,7 @@ use iceberg::{TableCreation, TableRequirement, TableUpdate};
 use sluice_api::{PartitionField, TableName, TableSpec};
 
 use crate::commit::{Commit, Outcome as CommitOutcome};
+use crate::paths::Paths;
 use crate::schema::{Evolution, Wanted, create_properties, evolve};
 use crate::{Error, Lake};
 
@@ -48,6 +49,7 @@ impl Lake {
             let outcome = match self.load(&wanted.table).await? {
                 None => self.create_table(wanted).await?,
                 Some((location, metadata)) => {
+                    self.check_location(&wanted.table, &metadata)?;
                     let evolution = evolve(wanted, &metadata)?;
                     if evolution.is_empty() {
                         return Ok(());
@@ -62,6 +64,16 @@ impl Lake {
             }
         }
         Err(Error::Contended { table: wanted.table.clone(), attempts: ATTEMPTS_MAX })
+    }
+
+    /// Data files are put where this lake's tables lie, and belong into their table's folder.
+    fn check_location(&self, table: &TableName, metadata: &TableMetadataRef) -> Result<(), Error> {
+        let (expected, found) = (Paths::table_key(table), metadata.location());
+        if self.paths().key_of(found) == Some(expected.as_str()) {
+            return Ok(());
+        }
+        let expected = self.paths().table_uri(table);
+        Err(Error::Invalid(format!("expected the catalog to have `{table}` in `{expected}`, found it in `{found}`")))
     }
 
     async fn create_table(&self, wanted: &Wanted) -> Result<CommitOutcome, Error> {

@@ -63,6 +63,17 @@ pub enum Error {
         #[source]
         source: Box<RestError>,
     },
+    /// An object store said no, or nothing.
+    #[error("{action} `{uri}`")]
+    Store {
+        /// A bare verb phrase.
+        action: &'static str,
+        /// On what.
+        uri: String,
+        /// Why.
+        #[source]
+        source: Box<object_store::Error>,
+    },
     /// Metadata of a table cannot be read or built.
     #[error("{action}")]
     Metadata {
@@ -208,6 +219,7 @@ impl Error {
             Self::UnknownOutcome { .. } => Class::Unknown,
             Self::Promote { source, .. } => source.class(),
             Self::Catalog { source, .. } if is_busy(source) => Class::Transient,
+            Self::Store { source, .. } if is_transient_store_error(source) => Class::Transient,
             Self::RestCatalog { source, .. } if source.is_transient() => Class::Transient,
             Self::Metadata { source, .. } if source.retryable() => Class::Transient,
             _ => Class::Fatal,
@@ -246,6 +258,10 @@ impl Error {
         move |source| Self::Catalog { action, source }
     }
 
+    pub(crate) fn store<'a>(action: &'static str, uri: &'a str) -> impl FnOnce(object_store::Error) -> Self + 'a {
+        move |source| Self::Store { action, uri: uri.to_owned(), source: Box::new(source) }
+    }
+
     pub(crate) fn rest_catalog(action: impl Into<String>) -> impl FnOnce(RestError) -> Self {
         let action = action.into();
         move |source| Self::RestCatalog { action, source: Box::new(source) }
@@ -279,6 +295,21 @@ impl From<Error> for DataFusionError {
 
 pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked))
+}
+
+/// Whether a store may do later what it does not do now.
+pub(crate) fn is_transient_store_error(error: &object_store::Error) -> bool {
+    use object_store::Error;
+    !matches!(
+        error,
+        Error::NotFound { .. }
+            | Error::InvalidPath { .. }
+            | Error::NotSupported { .. }
+            | Error::NotImplemented { .. }
+            | Error::PermissionDenied { .. }
+            | Error::Unauthenticated { .. }
+            | Error::UnknownConfigurationKey { .. }
+    )
 }
 
 #[cfg(test)]

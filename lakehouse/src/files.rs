@@ -7,6 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use sluice_durable::Step;
 
+use crate::storage::Place;
 use crate::{Error, Lake};
 
 /// A file as a listing shows it.
@@ -21,15 +22,33 @@ pub(crate) struct StoredFile {
 
 impl Lake {
     /// The files below a folder, sorted by key; none where there is no such folder.
-    pub(crate) fn list_files(&self, prefix: &str) -> Result<Vec<StoredFile>, Error> {
+    pub(crate) async fn list_files(&self, prefix: &str) -> Result<Vec<StoredFile>, Error> {
+        self.list(prefix, true).await
+    }
+
+    /// The files that lie in a folder itself.
+    pub(crate) async fn list_folder(&self, prefix: &str) -> Result<Vec<StoredFile>, Error> {
+        self.list(prefix, false).await
+    }
+
+    async fn list(&self, prefix: &str, deep: bool) -> Result<Vec<StoredFile>, Error> {
         let mut files = Vec::new();
-        self.walk(&self.paths().file(prefix), true, &mut files)?;
+        if self.paths().tables_are_remote() {
+            let folder = self.paths().uri(prefix);
+            for (uri, about) in self.storage().list(&folder, deep).await? {
+                let Some(key) = self.paths().key_of(&uri).map(str::to_owned) else { continue };
+                let modified_micros = about.last_modified.timestamp_micros();
+                files.push(StoredFile { key, size: about.size, modified_micros });
+            }
+        } else {
+            self.walk(&self.paths().file(prefix), deep, &mut files)?;
+        }
         files.sort_unstable();
         Ok(files)
     }
 
-    /// The files that lie in a folder itself.
-    pub(crate) fn list_folder(&self, prefix: &str) -> Result<Vec<StoredFile>, Error> {
+    /// The files that lie in a folder of this machine, wherever the tables are.
+    pub(crate) fn list_local(&self, prefix: &str) -> Result<Vec<StoredFile>, Error> {
         let mut files = Vec::new();
         self.walk(&self.paths().file(prefix), false, &mut files)?;
         files.sort_unstable();
@@ -38,8 +57,17 @@ impl Lake {
 
     /// Deletes a file that no snapshot names, and its folder where that was the last one of a batch or a replacement.
     /// One that is gone already is fine.
-    pub(crate) fn delete_file(&self, key: &str) -> Result<(), Error> {
-        let path = self.paths().file(key);
+    pub(crate) async fn delete_file(&self, key: &str) -> Result<(), Error> {
+        let uri = self.paths().uri(key);
+        let path = match self.paths().place(&uri) {
+            Place::Local(path) => path,
+            // Unfinished files are this machine's.
+            Place::Object { .. } if key.ends_with(".tmp") => self.paths().file(key),
+            Place::Object { .. } => {
+                let deleted = Step::FileDelete.run_async(self.file_io().delete(&uri)).await;
+                return deleted.map_err(Error::metadata(format!("delete `{key}`")));
+            }
+        };
         sluice_durable::remove(Step::FileDelete, &path).map_err(Error::durable(format!("delete `{key}`")))?;
         let parent = path.parent().unwrap_or(&path);
         if parent.parent().and_then(Path::file_name).is_some_and(|name| name == "data") {

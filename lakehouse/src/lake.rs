@@ -14,6 +14,7 @@ use crate::catalog::{Catalog, CatalogSettings, EmbeddedCatalog, RestCatalog};
 use crate::live::ManifestCache;
 use crate::paths::Paths;
 use crate::refs::{BranchName, head_of};
+use crate::storage::Storage;
 use crate::{Error, Ledger, relocate, storage};
 
 /// The lake format that this build reads and writes.
@@ -31,6 +32,7 @@ pub struct Lake {
 struct Inner {
     paths: Paths,
     catalog: Catalog,
+    storage: Storage,
     file_io: FileIO,
     manifests: ManifestCache,
 }
@@ -43,6 +45,18 @@ pub(crate) struct LakeFile {
     pub(crate) root: String,
     #[serde(default, skip_serializing_if = "CatalogSettings::is_embedded")]
     pub(crate) catalog: CatalogSettings,
+    /// `s3://bucket/prefix`, where the tables are not in the folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tables: Option<String>,
+}
+
+/// What a new lake is made of, beside its folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LakeOptions {
+    /// Which catalog decides.
+    pub catalog: CatalogSettings,
+    /// Where the tables lie, as `s3://bucket/prefix`; in the lake's folder where absent.
+    pub tables: Option<String>,
 }
 
 impl Lake {
@@ -54,31 +68,38 @@ impl Lake {
         if lake_file.try_exists().map_err(Error::io("look for", &lake_file))? {
             return Self::open(&root);
         }
-        Self::make(root, CatalogSettings::Embedded)
+        Self::make(root, LakeOptions::default())
     }
 
-    /// [`Lake::init`] with a catalog of one's choice, which must answer. A lake that has another one is refused.
-    pub async fn init_with(root: &Path, catalog: CatalogSettings) -> Result<Self, Error> {
+    /// [`Lake::init`] with a catalog and a place for tables of one's choice; both must answer. A lake that has others
+    /// is refused.
+    pub async fn init_with(root: &Path, mut options: LakeOptions) -> Result<Self, Error> {
+        options.tables = options.tables.map(|tables| tables.trim_end_matches('/').to_owned());
         fs::create_dir_all(root).map_err(Error::io("create folder", root))?;
         let root = absolute(root)?;
         let lake_file = lake_file_path(&root);
         if lake_file.try_exists().map_err(Error::io("look for", &lake_file))? {
-            let found = read_lake_file(&root)?.catalog;
-            return match found == catalog {
+            let LakeFile { catalog, tables, .. } = read_lake_file(&root)?;
+            let found = LakeOptions { catalog, tables };
+            return match found == options {
                 true => Self::open(&root),
                 false => Err(Error::Invalid(format!(
-                    "expected `{}` to name {catalog}, found {found}: a lake keeps its catalog",
+                    "expected `{}` to name {options}, found {found}: a lake keeps both",
                     lake_file.display()
                 ))),
             };
         }
-        if let CatalogSettings::Rest(settings) = &catalog {
+        if let Some(tables) = &options.tables {
+            storage::check(tables).await?;
+        }
+        if let CatalogSettings::Rest(settings) = &options.catalog {
             RestCatalog::new(settings.clone()).tables().await?;
         }
-        Self::make(root, catalog)
+        Self::make(root, options)
     }
 
-    fn make(root: PathBuf, catalog: CatalogSettings) -> Result<Self, Error> {
+    fn make(root: PathBuf, options: LakeOptions) -> Result<Self, Error> {
+        let LakeOptions { catalog, tables } = options;
         let paths = Paths::new(root.clone(), plain(&root)?);
         for folder in ["landing", "announce", "ledger", "spool"] {
             make_folder(&root.join(folder))?;
@@ -90,7 +111,7 @@ impl Lake {
             EmbeddedCatalog::init(&paths)?;
         }
         // The lake exists once this file does; everything before is made again if it is missing.
-        write_lake_file(&root, &LakeFile { format_version: FORMAT_VERSION, root: plain(&root)?, catalog })?;
+        write_lake_file(&root, &LakeFile { format_version: FORMAT_VERSION, root: plain(&root)?, catalog, tables })?;
         Self::open(&root)
     }
 
@@ -108,13 +129,14 @@ impl Lake {
 
     /// Opens a lake whose metadata speaks of the recorded root, wherever it lies.
     fn open_as(root: PathBuf, lake_file: &LakeFile) -> Result<Self, Error> {
-        let paths = Paths::new(root, lake_file.root.clone());
-        let file_io = storage::file_io(&paths);
+        let paths = Paths::new(root, lake_file.root.clone()).with_tables_at(lake_file.tables.clone());
+        let storage = Storage::new(paths.clone());
+        let file_io = storage.file_io();
         let catalog = match &lake_file.catalog {
             CatalogSettings::Embedded => Catalog::Embedded(Box::new(EmbeddedCatalog::open(&paths, &file_io)?)),
             CatalogSettings::Rest(settings) => Catalog::Rest(Box::new(RestCatalog::new(settings.clone()))),
         };
-        let inner = Inner { paths, catalog, file_io, manifests: ManifestCache::default() };
+        let inner = Inner { paths, catalog, storage, file_io, manifests: ManifestCache::default() };
         Ok(Self { inner: Arc::new(inner), branch: None })
     }
 
@@ -214,12 +236,25 @@ impl Lake {
         &self.inner.catalog
     }
 
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.inner.storage
+    }
+
     pub(crate) fn file_io(&self) -> &FileIO {
         &self.inner.file_io
     }
 
     pub(crate) fn manifests(&self) -> &ManifestCache {
         &self.inner.manifests
+    }
+}
+
+impl std::fmt::Display for LakeOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.tables {
+            Some(tables) => write!(f, "{} and tables in `{tables}`", self.catalog),
+            None => write!(f, "{} and tables in its folder", self.catalog),
+        }
     }
 }
 

@@ -10,7 +10,6 @@ use iceberg::transform::create_transform_function;
 use parquet::file::metadata::ParquetMetaData;
 use serde_json::Value as Json;
 use sluice_api::{BatchId, Digest, FactValue, TableFileRecord, TableName};
-use sluice_durable::Step;
 
 use crate::paths::Paths;
 use crate::{ColumnMetrics, Error, Lake, LandedFile, stamp};
@@ -36,16 +35,24 @@ impl Lake {
     ) -> Result<LandedFile, Error> {
         let (_, metadata) = self.existing(table).await?;
         let key = Paths::data_key(table, batch_id, file.blake3);
-        let landing = Landing {
-            source: source.to_owned(),
-            target: self.paths().file(&key),
-            temporary: self.paths().temporary(table.layer),
-            file: file.clone(),
-            metadata: metadata.clone(),
+        let uri = self.paths().uri(&key);
+        let (size, footer) = match self.storage().size(&uri).await? {
+            Some(size) => (size, stamp::read_stamped(self.storage().local(&uri).await?.path())?),
+            None => {
+                let temporary = self.paths().temporary(table.layer);
+                let landing = Landing {
+                    source: source.to_owned(),
+                    temporary: temporary.clone(),
+                    file: file.clone(),
+                    metadata: metadata.clone(),
+                };
+                let work = tokio::task::spawn_blocking(move || landing.copy());
+                let stamped =
+                    work.await.map_err(|error| Error::Invalid(format!("expected to land a file: {error}")))??;
+                self.storage().publish(&temporary, &uri).await?;
+                stamped
+            }
         };
-        let work = tokio::task::spawn_blocking(move || landing.run());
-        let (size, footer) =
-            work.await.map_err(|error| Error::Invalid(format!("expected to land a file: {error}")))??;
         let partition = partition_values(&metadata, constants)?;
         let landed = describe(table, key, size, &footer, &metadata, partition)?;
         check_constants(&landed, &metadata, constants)?;
@@ -79,21 +86,13 @@ pub(crate) fn describe(
 /// One file on its way; runs on a thread that may block.
 struct Landing {
     source: PathBuf,
-    target: PathBuf,
     temporary: PathBuf,
     file: TableFileRecord,
     metadata: TableMetadataRef,
 }
 
 impl Landing {
-    fn run(&self) -> Result<(u64, ParquetMetaData), Error> {
-        match fs::metadata(&self.target) {
-            Ok(found) => Ok((found.len(), stamp::read_stamped(&self.target)?)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.copy(),
-            Err(error) => Err(Error::io("look for", &self.target)(error)),
-        }
-    }
-
+    /// Writes the stamped file under its temporary name.
     fn copy(&self) -> Result<(u64, ParquetMetaData), Error> {
         let mut source = self.open()?;
         let stamped = stamp::stamp(&mut source, &self.source, self.metadata.current_schema())?;
@@ -107,17 +106,16 @@ impl Landing {
             target.write_all(&stamped.footer)?;
             Ok(digest)
         };
-        let published = write().map_err(Error::io("write", &self.temporary)).and_then(|digest| {
-            if digest != self.file.blake3 {
-                return Err(self.mismatch("BLAKE3", self.file.blake3.to_string(), digest.to_string()));
+        let copied = write().map_err(Error::io("write", &self.temporary)).and_then(|digest| {
+            if digest == self.file.blake3 {
+                return Ok(());
             }
-            sluice_durable::publish(Step::LandFile, &self.temporary, &self.target)
-                .map_err(Error::durable("put a file into its table"))
+            Err(self.mismatch("BLAKE3", self.file.blake3.to_string(), digest.to_string()))
         });
-        if published.is_err() {
+        if copied.is_err() {
             let _removed = fs::remove_file(&self.temporary);
         }
-        published?;
+        copied?;
         Ok((stamped.body_bytes + stamped.footer.len() as u64, stamped.metadata))
     }
 

@@ -50,7 +50,7 @@ pub use describe::{ColumnDescription, TableDescription};
 pub use error::Error;
 pub use expire::{ExpirePolicy, Expired, FileKind};
 pub use history::SnapshotInfo;
-pub use lake::Lake;
+pub use lake::{Lake, LakeOptions};
 pub use landed::{ColumnMetrics, LandedFile};
 pub use ledger::{Create, Ledger, OpenBatch};
 pub use orphans::Orphan;

@@ -60,7 +60,7 @@ impl Lake {
         if delete {
             progress(&format!("deleting {} files", orphans.len()));
             for orphan in &orphans {
-                self.delete_file(&orphan.path)?;
+                self.delete_file(&orphan.path).await?;
             }
         }
         Ok(orphans)
@@ -68,7 +68,7 @@ impl Lake {
 
     /// The listing comes first: what is committed after it is then found to be named.
     async fn orphans_of(&self, table: &TableName) -> Result<Vec<Orphan>, Error> {
-        let files = self.list_files(&Paths::table_key(table))?;
+        let files = self.list_files(&Paths::table_key(table)).await?;
         let (location, metadata) = self.existing(table).await?;
         let open = self.ledger().open_batches()?;
         let named = self.named(table, &location, &metadata).await?;
@@ -81,7 +81,7 @@ impl Lake {
     fn leftovers(&self) -> Result<Vec<Orphan>, Error> {
         let mut found = Vec::new();
         for layer in [Layer::Bronze, Layer::Silver, Layer::Gold] {
-            let files = self.list_folder(&Paths::layer_key(layer))?;
+            let files = self.list_local(&Paths::layer_key(layer))?;
             found.extend(files.into_iter().filter(|file| file.key.ends_with(TEMPORARY)).map(|file| orphan(None, file)));
         }
         Ok(found)

@@ -6,22 +6,37 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use sluice_api::{BatchId, Digest, Layer, TableName};
+
+use crate::storage::Place;
 
 const SCHEME: &str = "file://";
 const WAREHOUSE: &str = "warehouse";
 
 /// The current root of a lake and the root that its metadata speaks of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Paths {
     current: PathBuf,
     recorded: String,
+    /// `s3://bucket/prefix`, where the tables lie in an object store: keys below `warehouse/` are then below it.
+    tables: Option<String>,
 }
 
 impl Paths {
     /// `current` must be absolute; `recorded` is a plain absolute path, as in `lake.json`.
     pub(crate) fn new(current: PathBuf, recorded: String) -> Self {
-        Self { current, recorded }
+        Self { current, recorded, tables: None }
+    }
+
+    /// The same lake with its tables in an object store.
+    pub(crate) fn with_tables_at(self, tables: Option<String>) -> Self {
+        Self { tables, ..self }
+    }
+
+    /// Whether tables lie in an object store.
+    pub(crate) fn tables_are_remote(&self) -> bool {
+        self.tables.is_some()
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -47,7 +62,7 @@ impl Paths {
 
     /// The URI that a table's metadata gives as its location.
     pub(crate) fn table_uri(&self, table: &TableName) -> String {
-        format!("{SCHEME}{}/{}", self.recorded, Self::table_key(table))
+        self.uri(&Self::table_key(table))
     }
 
     /// The folder of a table, relative to the root.
@@ -93,11 +108,17 @@ impl Paths {
 
     /// The URI, as recorded, of a key relative to the root.
     pub(crate) fn uri(&self, key: &str) -> String {
-        format!("{SCHEME}{}/{key}", self.recorded)
+        match &self.tables {
+            Some(tables) if is_of_tables(key) => format!("{tables}/{key}"),
+            _ => format!("{SCHEME}{}/{key}", self.recorded),
+        }
     }
 
     /// The key, relative to the root, of a recorded URI; none where it lies outside of the lake.
     pub(crate) fn key_of<'a>(&self, uri: &'a str) -> Option<&'a str> {
+        if let Some(tables) = &self.tables {
+            return key_below(tables, uri);
+        }
         let path = uri.strip_prefix(SCHEME).or_else(|| uri.strip_prefix("file:")).unwrap_or(uri);
         let current = self.current.to_str().and_then(|root| key_below(root, path));
         let recorded = key_below(&self.recorded, path);
@@ -108,12 +129,14 @@ impl Paths {
         }
     }
 
-    /// Removes a file that nothing names; if that fails it is an orphan, which harms nobody.
-    pub(crate) fn discard(&self, uri: &str) {
-        let path = self.resolve(uri);
-        if let Err(error) = std::fs::remove_file(&path) {
-            tracing::debug!(path = %path.display(), %error, "failed to remove an unused file");
-        }
+    /// Where a file lies that a URI names.
+    pub(crate) fn place(&self, uri: &str) -> Place {
+        Place::object(uri).unwrap_or_else(|| Place::Local(self.resolve(uri)))
+    }
+
+    /// A file of this machine, named so that nobody else has it, for a copy that is needed for a while.
+    pub(crate) fn copy(&self) -> PathBuf {
+        self.temporary(Layer::Bronze)
     }
 
     /// The file that a URI of the metadata means now.
@@ -127,7 +150,11 @@ impl Paths {
 
 fn key_below<'a>(root: &str, path: &'a str) -> Option<&'a str> {
     let key = path.strip_prefix(root)?.strip_prefix('/')?;
-    key.strip_prefix(WAREHOUSE).is_some_and(|rest| rest.starts_with('/')).then_some(key)
+    is_of_tables(key).then_some(key)
+}
+
+fn is_of_tables(key: &str) -> bool {
+    key.strip_prefix(WAREHOUSE).is_some_and(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -147,6 +174,17 @@ mod tests {
         let fresh = "file:///new/lake/warehouse/silver/t/data/y.parquet";
         assert_eq!(moved.resolve(fresh), Path::new("/new/lake/warehouse/silver/t/data/y.parquet"));
         assert_eq!(moved.resolve("file:///other/x.parquet"), Path::new("/other/x.parquet"));
+    }
+
+    #[test]
+    fn tables_in_a_bucket_are_found_there_and_nothing_else_is() {
+        let paths = paths("/lake", "/lake").with_tables_at(Some("s3://b/p".to_owned()));
+        let uri = paths.uri("warehouse/silver/t/data/x.parquet");
+        assert_eq!(uri, "s3://b/p/warehouse/silver/t/data/x.parquet");
+        assert_eq!(paths.key_of(&uri), Some("warehouse/silver/t/data/x.parquet"));
+        assert_eq!(paths.key_of("s3://b/other/warehouse/x"), None);
+        assert!(matches!(paths.place(&uri), Place::Object { bucket, .. } if bucket == "b"));
+        assert_eq!(paths.uri("ledger/x.json"), "file:///lake/ledger/x.json");
     }
 
     #[test]

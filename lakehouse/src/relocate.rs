@@ -25,6 +25,11 @@ const LENGTH_FIELD: &str = "manifest_length";
 
 /// Rewrites what names files by their old place; one process at a time does it, others wait and find it done.
 pub(crate) fn relocate(lake: &Lake) -> Result<(), Error> {
+    if lake.paths().tables_are_remote() {
+        // Nothing of theirs speaks of this folder.
+        let lake_file = LakeFile { root: plain(lake.root())?, ..read_lake_file(lake.root())? };
+        return write_lake_file(lake.root(), &lake_file);
+    }
     let Some(database) = lake.catalog().embedded().map(EmbeddedCatalog::database) else {
         let (recorded, found) = (lake.paths().recorded(), lake.root().display());
         return Err(Error::Invalid(format!(

@@ -34,7 +34,7 @@ impl Lake {
             let (before, after) = rewritten.manifests;
             let mut report = ManifestsRewritten { before, after, files: rewritten.files, snapshot_id: None };
             if dry_run {
-                producer.discard();
+                producer.discard().await;
                 return Ok(Some(report));
             }
             match self.commit(table, &location, &metadata, rewritten.commit).await? {
@@ -42,7 +42,7 @@ impl Lake {
                     report.snapshot_id = Some(producer.snapshot_id());
                     return Ok(Some(report));
                 }
-                Outcome::Conflict => producer.discard(),
+                Outcome::Conflict => producer.discard().await,
             }
             back_off(attempt).await;
         }

@@ -92,7 +92,7 @@ impl Lake {
                 Standing::Absent => {}
             }
             if metadata.current_snapshot_id() != Some(from) {
-                self.discard_files(&known.unused(None));
+                self.discard_files(&known.unused(None)).await;
                 return Ok(RolledBack::Moved);
             }
             let Some(ancestor) = metadata.snapshot_by_id(to) else {
@@ -112,7 +112,7 @@ impl Lake {
                 CommitOutcome::Committed => {
                     return Ok(RolledBack::Committed { snapshot_id: producer.snapshot_id() });
                 }
-                CommitOutcome::Conflict => producer.discard(),
+                CommitOutcome::Conflict => producer.discard().await,
             }
             back_off(attempt).await;
         }

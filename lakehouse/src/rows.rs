@@ -1,7 +1,7 @@
 //! Rows made here become files of a table: cast to its types, split by partition, written with its field ids.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, new_null_array};
@@ -16,7 +16,6 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
 use serde_json::Value as Json;
 use sluice_api::{Digest, TableName};
-use sluice_durable::Step;
 
 use crate::land::describe;
 use crate::schema::arrow_schema;
@@ -68,13 +67,13 @@ impl<'a> TableWriter<'a> {
     }
 
     /// The files, durable and under their names, though not yet in the table.
-    pub(crate) fn finish(self) -> Result<Vec<LandedFile>, Error> {
+    pub(crate) async fn finish(self) -> Result<Vec<LandedFile>, Error> {
         let mut files = Vec::with_capacity(self.sinks.len());
         for (partition, sink) in self.sinks {
             let partition = partition_json(self.metadata, partition)?;
             let written = sink.finish()?;
             let key = format!("{}{}.parquet", self.folder, written.digest);
-            written.publish(&self.lake.paths().file(&key))?;
+            written.publish(self.lake, &key).await?;
             files.push(describe(self.table, key, written.size, &written.footer, self.metadata, partition)?);
         }
         Ok(files)
@@ -177,10 +176,7 @@ impl Written {
     }
 
     /// Gives the file its name; one of the same name has the same bytes.
-    pub(crate) fn publish(&self, target: &Path) -> Result<(), Error> {
-        sluice_durable::publish(Step::LandFile, &self.path, target).map_err(|source| {
-            let _removed = fs::remove_file(&self.path);
-            Error::durable("put a file into its table")(source)
-        })
+    pub(crate) async fn publish(&self, lake: &Lake, key: &str) -> Result<(), Error> {
+        lake.storage().publish(&self.path, &lake.paths().uri(key)).await
     }
 }

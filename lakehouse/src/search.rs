@@ -82,8 +82,8 @@ impl Lake {
                 Touch::None => false,
                 Touch::Whole => true,
                 Touch::Partly => {
-                    let path = self.paths().resolve(entry.file_path());
-                    count_keys(&path, PAYLOAD_ID, sought.first_landings)? > 0
+                    let file = self.storage().local(entry.file_path()).await?;
+                    count_keys(file.path(), PAYLOAD_ID, sought.first_landings)? > 0
                 }
             };
             if held {

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 pub(super) const INIT_EXAMPLES: &str = "Examples:
   sluice init my-lake
+  sluice init my-lake --tables-at s3://bucket/lake
   sluice init my-lake --catalog rest --uri http://127.0.0.1:8181
   CATALOG_TOKEN=... sluice init my-lake --catalog rest --uri https://catalog.example.org/iceberg \\
       --warehouse lab --auth bearer --secret-variable CATALOG_TOKEN
@@ -17,6 +18,10 @@ pub(super) const INIT_EXAMPLES: &str = "Examples:
 pub(crate) struct InitArgs {
     /// Folder to make it in.
     pub(crate) dir: PathBuf,
+    /// Where the tables lie, as `s3://bucket/prefix`; in the folder where absent. Region, credentials and endpoint
+    /// are those of every AWS tool (AWS_REGION, AWS_ENDPOINT_URL ...).
+    #[arg(long, value_name = "URI")]
+    pub(crate) tables_at: Option<String>,
     /// What says which metadata is a table's current one.
     #[arg(long, value_enum, default_value_t, value_name = "KIND")]
     pub(crate) catalog: CatalogKind,

@@ -1,5 +1,5 @@
 use anyhow::Context;
-use sluice_lakehouse::{AuthSettings, CatalogSettings, Lake, RestSettings};
+use sluice_lakehouse::{AuthSettings, CatalogSettings, Lake, LakeOptions, RestSettings};
 
 use crate::cli::{AuthKind, CatalogKind, InitArgs};
 use crate::{Exit, output};
@@ -8,14 +8,24 @@ pub(crate) async fn run(args: InitArgs) -> anyhow::Result<Exit> {
     let dir = args.dir.clone();
     let is_embedded = args.catalog == CatalogKind::Embedded;
     anyhow::ensure!(!is_embedded || args.uri.is_none(), "expected `--catalog rest` with `--uri`, found `embedded`");
-    let lake = match args.catalog {
-        CatalogKind::Embedded => Lake::init(&dir),
-        CatalogKind::Rest => Lake::init_with(&dir, rest(args)).await,
+    // Without a word on either, a lake that is there may have any.
+    let lake = match (&args.catalog, &args.tables_at) {
+        (CatalogKind::Embedded, None) => Lake::init(&dir),
+        _ => Lake::init_with(&dir, options(args)).await,
     };
     let lake = lake.with_context(|| format!("make a lake in `{}`", dir.display()))?;
     let shown = lake.root().display();
     output::line(&format!("lake ready in {shown}\nnext: sluice --lake {shown} land FILES-OR-FOLDERS"))?;
     Ok(Exit::Done)
+}
+
+fn options(args: InitArgs) -> LakeOptions {
+    let tables = args.tables_at.clone();
+    let catalog = match args.catalog {
+        CatalogKind::Embedded => CatalogSettings::Embedded,
+        CatalogKind::Rest => rest(args),
+    };
+    LakeOptions { catalog, tables }
 }
 
 fn rest(args: InitArgs) -> CatalogSettings {

@@ -14,6 +14,7 @@ use super::sqlite::{Database, Swap};
 use crate::Error;
 use crate::commit::{Commit, Outcome};
 use crate::paths::Paths;
+use crate::storage::Place;
 
 /// The catalog in the lake's own folder.
 #[derive(Debug)]
@@ -61,15 +62,15 @@ impl EmbeddedCatalog {
         Ok(Some(loaded))
     }
 
-    pub(crate) fn create(&self, table: &TableName, creation: TableCreation) -> Result<Outcome, Error> {
+    pub(crate) async fn create(&self, table: &TableName, creation: TableCreation) -> Result<Outcome, Error> {
         let builder = TableMetadataBuilder::from_table_creation(creation)
             .map_err(Error::metadata(format!("build metadata of `{table}`")))?;
-        let location = self.write_metadata(table, 0, builder)?;
+        let location = self.write_metadata(table, 0, builder).await?;
         let swap = self.database.insert(table, &location)?;
-        Ok(self.outcome(swap, &location))
+        Ok(self.outcome(swap, &location).await)
     }
 
-    pub(super) fn commit(&self, table: &TableName, base: &Loaded, commit: Commit) -> Result<Outcome, Error> {
+    pub(super) async fn commit(&self, table: &TableName, base: &Loaded, commit: Commit) -> Result<Outcome, Error> {
         let failed = || Error::metadata(format!("build metadata of `{table}`"));
         if !commit.holds(&base.metadata) {
             return Ok(Outcome::Conflict);
@@ -78,30 +79,43 @@ impl EmbeddedCatalog {
         for update in commit.updates {
             builder = update.apply(builder).map_err(failed())?;
         }
-        let next = self.write_metadata(table, version_of(&base.location) + 1, builder)?;
+        let next = self.write_metadata(table, version_of(&base.location) + 1, builder).await?;
         let swap = self.database.swap(table, &base.location, &next)?;
-        Ok(self.outcome(swap, &next))
+        Ok(self.outcome(swap, &next).await)
     }
 
     /// Metadata that lost a race is nobody's.
-    fn outcome(&self, swap: Swap, location: &str) -> Outcome {
+    async fn outcome(&self, swap: Swap, location: &str) -> Outcome {
         match swap {
             Swap::Done => Outcome::Committed,
             Swap::Conflict => {
-                self.paths.discard(location);
+                let _orphan = self.file_io.delete(location).await;
                 Outcome::Conflict
             }
         }
     }
 
     /// Writes metadata under a name that nobody else writes, and returns its URI.
-    fn write_metadata(&self, table: &TableName, version: u32, builder: TableMetadataBuilder) -> Result<String, Error> {
+    async fn write_metadata(
+        &self,
+        table: &TableName,
+        version: u32,
+        builder: TableMetadataBuilder,
+    ) -> Result<String, Error> {
         let metadata = builder.build().map_err(Error::metadata(format!("build metadata of `{table}`")))?.metadata;
         let uri = format!("{}/metadata/{version:05}-{}.metadata.json", metadata.location(), uuid::Uuid::new_v4());
-        let path = self.paths.resolve(&uri);
-        let body = serde_json::to_vec(&metadata).map_err(|source| Error::Json { path: path.clone(), source })?;
-        sluice_durable::create_new(Step::MetadataWrite, &path, &body)
-            .map_err(Error::durable(format!("write metadata of `{table}`")))?;
+        let body = serde_json::to_vec(&metadata).map_err(|source| Error::Json { path: uri.clone().into(), source })?;
+        let action = format!("write metadata of `{table}`");
+        match self.paths.place(&uri) {
+            Place::Local(path) => {
+                sluice_durable::create_new(Step::MetadataWrite, &path, &body).map_err(Error::durable(action))?;
+            }
+            Place::Object { .. } => {
+                let output = self.file_io.new_output(&uri).map_err(Error::metadata(action.clone()))?;
+                let write = Step::MetadataWrite.run_async(output.write(body.into()));
+                write.await.map_err(Error::metadata(action))?;
+            }
+        }
         Ok(uri)
     }
 }

@@ -58,7 +58,7 @@ impl Catalog {
     /// Makes a table; `Conflict` where one of this name stands already. Whoever made it, load it to see what it is.
     pub(crate) async fn create(&self, table: &TableName, creation: TableCreation) -> Result<Outcome, Error> {
         match self {
-            Self::Embedded(catalog) => catalog.create(table, creation),
+            Self::Embedded(catalog) => catalog.create(table, creation).await,
             Self::Rest(catalog) => catalog.create(table, creation).await,
         }
     }
@@ -67,7 +67,7 @@ impl Catalog {
     /// is found out by reading; only where that fails too is it an error, of class *unknown*.
     pub(crate) async fn commit(&self, table: &TableName, base: &Loaded, commit: Commit) -> Result<Outcome, Error> {
         match self {
-            Self::Embedded(catalog) => catalog.commit(table, base, commit),
+            Self::Embedded(catalog) => catalog.commit(table, base, commit).await,
             Self::Rest(catalog) => catalog.commit(table, commit).await,
         }
     }

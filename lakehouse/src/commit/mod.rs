@@ -68,7 +68,9 @@ impl Lake {
     }
 
     /// Removes a file that lost a race; if that fails it is an orphan, which harms nobody.
-    pub(crate) fn discard(&self, uri: &str) {
-        self.paths().discard(uri);
+    pub(crate) async fn discard(&self, uri: &str) {
+        if let Err(error) = self.file_io().delete(uri).await {
+            tracing::debug!(uri, %error, "failed to remove an unused file");
+        }
     }
 }

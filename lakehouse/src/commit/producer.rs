@@ -128,9 +128,9 @@ impl<'a> SnapshotProducer<'a> {
     }
 
     /// Removes the files of an attempt that lost; data files are not its own and stay.
-    pub(crate) fn discard(&self) {
+    pub(crate) async fn discard(&self) {
         for uri in &self.manifests_written {
-            self.lake.discard(uri);
+            self.lake.discard(uri).await;
         }
     }
 

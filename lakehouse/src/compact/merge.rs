@@ -48,7 +48,11 @@ impl Lake {
         group: &Group,
     ) -> Result<Merged, Error> {
         let schema = arrow_schema(metadata.current_schema())?;
-        let paths: Vec<_> = group.files.iter().map(|file| self.paths().resolve(file.entry.file_path())).collect();
+        let mut sources = Vec::with_capacity(group.files.len());
+        for file in &group.files {
+            sources.push(self.storage().local(file.entry.file_path()).await?);
+        }
+        let paths: Vec<_> = sources.iter().map(|source| source.path().to_owned()).collect();
         let layout = layout(&paths)?;
         let names = metadata.current_schema().as_struct().fields().iter().map(|field| (field.id, field.name.clone()));
         let shape = Arc::new(Shape { table: table.clone(), schema: Arc::clone(&schema), names: names.collect() });
@@ -70,21 +74,22 @@ impl Lake {
         }
         let written = written?;
         let key = format!("{}{}.parquet", Paths::compaction_key(table, uuid::Uuid::new_v4()), written.digest);
-        written.publish(&self.paths().file(&key))?;
+        drop(sources);
+        written.publish(self, &key).await?;
         let first = group.files.first().map(|file| file.entry.data_file().partition().clone());
         let partition = partition_json(metadata, first.unwrap_or_else(iceberg::spec::Struct::empty))?;
         let file = describe(table, key, written.size, &written.footer, metadata, partition)?;
-        self.check_rows(group, &file)?;
+        self.check_rows(group, &file).await?;
         Ok(Merged { file, sorted: order.is_some_and(|order| order.held) })
     }
 
     /// A file that lost rows must never replace those that have them.
-    fn check_rows(&self, group: &Group, file: &LandedFile) -> Result<(), Error> {
+    async fn check_rows(&self, group: &Group, file: &LandedFile) -> Result<(), Error> {
         let expected: u64 = group.files.iter().map(|file| file.entry.record_count()).sum();
         if file.rows == expected {
             return Ok(());
         }
-        self.discard(&self.paths().uri(&file.path));
+        self.discard(&self.paths().uri(&file.path)).await;
         Err(Error::Invalid(format!("expected {expected} rows in compacted file `{}`, found {}", file.path, file.rows)))
     }
 }

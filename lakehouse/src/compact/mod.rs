@@ -114,7 +114,7 @@ impl Lake {
                     return Ok(Some(group.describe(Some(merged.file.size), Some(snapshot_id))));
                 }
                 Tried::Gone => {
-                    self.discard(&self.paths().uri(&merged.file.path));
+                    self.discard(&self.paths().uri(&merged.file.path)).await;
                     return Ok(None);
                 }
                 Tried::Conflict => back_off(attempt).await,
@@ -139,7 +139,7 @@ impl Lake {
         Ok(match self.commit(table, &location, &metadata, commit).await? {
             Outcome::Committed => Tried::Committed(producer.snapshot_id()),
             Outcome::Conflict => {
-                producer.discard();
+                producer.discard().await;
                 Tried::Conflict
             }
         })

@@ -77,7 +77,7 @@ impl Lake {
                     continue;
                 }
             }
-            let (deleted, failed) = self.delete_unreachable(&plan.unreachable);
+            let (deleted, failed) = self.delete_unreachable(&plan.unreachable).await;
             return Ok(plan.describe(table, deleted, failed));
         }
         Err(Error::Contended { table: table.clone(), attempts: ATTEMPTS_MAX })

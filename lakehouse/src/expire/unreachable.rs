@@ -65,7 +65,7 @@ impl Lake {
         open: &[OpenBatch],
     ) -> Result<Unreachable, Error> {
         let mut found = Found { paths: self.paths(), unreachable: Unreachable::default() };
-        for file in self.forgotten_metadata(table, location, metadata)? {
+        for file in self.forgotten_metadata(table, location, metadata).await? {
             found.unreachable.files.insert(file.0, (FileKind::Metadata, file.1));
         }
         if gone.is_empty() {
@@ -99,7 +99,7 @@ impl Lake {
     }
 
     /// Metadata files that are older than all that the log names: a file of a commit that is under way is newer.
-    fn forgotten_metadata(
+    async fn forgotten_metadata(
         &self,
         table: &TableName,
         location: &str,
@@ -108,7 +108,7 @@ impl Lake {
         let log = metadata.metadata_log().iter().map(|entry| entry.metadata_file.as_str());
         let named: BTreeSet<&str> = log.chain([location]).filter_map(|uri| self.paths().key_of(uri)).collect();
         let Some(oldest) = named.iter().filter_map(|key| metadata_version(key)).min() else { return Ok(Vec::new()) };
-        let files = self.list_folder(&format!("{}/metadata", Paths::table_key(table)))?;
+        let files = self.list_folder(&format!("{}/metadata", Paths::table_key(table))).await?;
         let forgotten = files.into_iter().filter(|file| {
             !named.contains(file.key.as_str()) && metadata_version(&file.key).is_some_and(|version| version < oldest)
         });
@@ -116,14 +116,14 @@ impl Lake {
     }
 
     /// Deletes what no snapshot names; what was deleted by kind, and what could not be.
-    pub(super) fn delete_unreachable(
+    pub(super) async fn delete_unreachable(
         &self,
         unreachable: &Unreachable,
     ) -> (BTreeMap<FileKind, (usize, u64)>, Vec<String>) {
         let mut failed = Vec::new();
         let mut deleted = Unreachable::default();
         for (key, file) in &unreachable.files {
-            match self.delete_file(key) {
+            match self.delete_file(key).await {
                 Ok(()) => {
                     deleted.files.insert(key.clone(), *file);
                 }

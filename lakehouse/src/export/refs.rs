@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast;
@@ -21,6 +21,7 @@ use super::cube::array_of;
 use super::page_header;
 use super::payload::LandedPayload;
 use crate::Lake;
+use crate::storage::Place;
 
 const VARIABLE: &str = "image";
 /// More than any page header that a file of ours has.
@@ -36,8 +37,9 @@ pub(super) async fn write(lake: &Lake, payload: &LandedPayload, to: &Path) -> Re
     refs.insert("zarr.json".to_owned(), json!(r#"{"zarr_format":3,"node_type":"group","attributes":{}}"#));
     refs.insert(format!("{VARIABLE}/zarr.json"), json!(zarr));
     let mut chunks = 0;
-    for path in data_files(lake, &table).await? {
-        chunks += add_file(&path, payload, &mut refs)?;
+    for uri in data_files(lake, &table).await? {
+        let file = lake.storage().local(&uri).await?;
+        chunks += add_file(&named(lake, &uri), file.path(), payload, &mut refs)?;
     }
     if chunks == 0 {
         return Err(ExportError::NoBronze { payload_id: payload.payload_id, what: "chunks" });
@@ -48,15 +50,28 @@ pub(super) async fn write(lake: &Lake, payload: &LandedPayload, to: &Path) -> Re
 }
 
 /// The files of the table's current snapshot, by name.
-async fn data_files(lake: &Lake, table: &TableName) -> Result<Vec<PathBuf>, ExportError> {
+async fn data_files(lake: &Lake, table: &TableName) -> Result<Vec<String>, ExportError> {
     let (_, metadata) = lake.existing(table).await?;
     let files = lake.live_files(table, &metadata, lake.head_snapshot(&metadata)).await?;
-    let mut paths: Vec<PathBuf> = files.iter().map(|entry| lake.paths().resolve(entry.file_path())).collect();
-    paths.sort();
-    Ok(paths)
+    let mut uris: Vec<String> = files.iter().map(|entry| entry.file_path().to_owned()).collect();
+    uris.sort();
+    Ok(uris)
 }
 
-fn add_file(path: &Path, payload: &LandedPayload, refs: &mut BTreeMap<String, Value>) -> Result<usize, ExportError> {
+/// As fsspec opens it.
+fn named(lake: &Lake, uri: &str) -> String {
+    match lake.paths().place(uri) {
+        Place::Local(path) => path.to_string_lossy().into_owned(),
+        Place::Object { .. } => uri.to_owned(),
+    }
+}
+
+fn add_file(
+    name: &str,
+    path: &Path,
+    payload: &LandedPayload,
+    refs: &mut BTreeMap<String, Value>,
+) -> Result<usize, ExportError> {
     let failed = |source| ExportError::Parquet { path: path.to_owned(), source };
     let file = File::open(path).map_err(ExportError::io("open", path))?;
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
@@ -83,7 +98,7 @@ fn add_file(path: &Path, payload: &LandedPayload, refs: &mut BTreeMap<String, Va
             let is_ours = ids.as_string::<i32>().value(row) == payload.payload_id.to_string();
             if is_ours && arrays.as_string::<i32>().value(row) == VARIABLE {
                 let [i, j, k] = ["chunk_0", "chunk_1", "chunk_2"].map(|name| index(name, row));
-                refs.insert(format!("{VARIABLE}/c/{i}/{j}/{k}"), json!([path.to_string_lossy(), offset, length]));
+                refs.insert(format!("{VARIABLE}/c/{i}/{j}/{k}"), json!([name, offset, length]));
                 count += 1;
             }
         }

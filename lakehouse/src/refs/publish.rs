@@ -107,7 +107,7 @@ impl Lake {
             let (commit, head) = self.publication(&mut producer, &metadata, &plan, name).await?;
             match self.commit(table, &location, &metadata, commit).await? {
                 Outcome::Committed => return Ok(plan.describe(table, head)),
-                Outcome::Conflict => producer.discard(),
+                Outcome::Conflict => producer.discard().await,
             }
             back_off(attempt).await;
         }

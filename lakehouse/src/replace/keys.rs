@@ -42,7 +42,7 @@ impl Lake {
         for batch in rows {
             fresh.write(batch)?;
         }
-        let files = fresh.finish()?;
+        let files = fresh.finish().await?;
         self.replace_keys_by_files(table, key_column, keys, &files, summary, expected_head).await
     }
 
@@ -59,7 +59,7 @@ impl Lake {
         let (location, metadata) = self.existing(table).await?;
         let head = self.head_snapshot(&metadata);
         if head.map(|snapshot| snapshot.snapshot_id()) != expected_head {
-            self.discard_files(files);
+            self.discard_files(files).await;
             return Ok(Replaced::Conflict);
         }
         let folder = Paths::replacement_key(table, uuid::Uuid::new_v4());
@@ -73,9 +73,9 @@ impl Lake {
         match self.commit(table, &location, &metadata, commit).await? {
             CommitOutcome::Committed => Ok(Replaced::Committed { snapshot_id: producer.snapshot_id() }),
             CommitOutcome::Conflict => {
-                producer.discard();
-                self.discard_files(&removal.kept);
-                self.discard_files(files);
+                producer.discard().await;
+                self.discard_files(&removal.kept).await;
+                self.discard_files(files).await;
                 Ok(Replaced::Conflict)
             }
         }

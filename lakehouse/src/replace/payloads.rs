@@ -76,7 +76,7 @@ impl Lake {
                 Standing::Ended => return Ok(PayloadsReplaced::Ended),
                 Standing::Absent => {}
             }
-            self.check_present(files)?;
+            self.check_present(files).await?;
             let removal = self.removal(&metadata, self.head_snapshot(&metadata), &removing, &mut known).await?;
             if removal.removed.is_empty() && files.is_empty() {
                 return Ok(PayloadsReplaced::Unchanged);
@@ -87,14 +87,14 @@ impl Lake {
             let commit = producer.produce(Operation::Overwrite, added, &removal.removed, &summary).await?;
             match self.commit(table, &location, &metadata, commit).await? {
                 CommitOutcome::Committed => {
-                    self.discard_files(&known.unused(Some(&removal)));
+                    self.discard_files(&known.unused(Some(&removal))).await;
                     return Ok(PayloadsReplaced::Committed { snapshot_id: producer.snapshot_id() });
                 }
-                CommitOutcome::Conflict => producer.discard(),
+                CommitOutcome::Conflict => producer.discard().await,
             }
             back_off(attempt).await;
         }
-        self.discard_files(&known.unused(None));
+        self.discard_files(&known.unused(None)).await;
         Err(Error::Contended { table: table.clone(), attempts: ATTEMPTS_MAX })
     }
 
@@ -110,7 +110,7 @@ impl Lake {
         let (_, metadata) = self.existing(table).await?;
         let mut writer = TableWriter::new(self, table, &metadata, Paths::batch_key(table, batch_id))?;
         writer.write(rows)?;
-        let files = writer.finish()?;
+        let files = writer.finish().await?;
         self.replace_payloads(table, batch_id, recorded_head, payload_ids, &files, &BTreeMap::new()).await
     }
 
@@ -142,7 +142,10 @@ impl Lake {
             let removed = match touch(entry.data_file(), key_id, payload_ids) {
                 Touch::None => 0,
                 Touch::Whole => rows,
-                Touch::Partly => count_keys(&self.paths().resolve(entry.file_path()), PAYLOAD_ID, payload_ids)?,
+                Touch::Partly => {
+                    let file = self.storage().local(entry.file_path()).await?;
+                    count_keys(file.path(), PAYLOAD_ID, payload_ids)?
+                }
             };
             if removed > 0 {
                 let path = self.paths().key_of(entry.file_path()).unwrap_or(entry.file_path()).to_owned();

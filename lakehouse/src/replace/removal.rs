@@ -102,10 +102,10 @@ impl Lake {
         if metadata.partition_specs_iter().len() > 1 {
             return Err(Error::Unsupported { table: table.clone(), feature: "files of several partition specs" });
         }
-        let source = self.paths().resolve(entry.file_path());
+        let source = self.storage().local(entry.file_path()).await?;
         let target = self.paths().temporary(table.layer);
         let (key_column, keys) = (removing.key_column.to_owned(), Arc::clone(keys));
-        let work = tokio::task::spawn_blocking(move || without_keys(&source, &target, &key_column, &keys));
+        let work = tokio::task::spawn_blocking(move || without_keys(source.path(), &target, &key_column, &keys));
         let rest = work.await.map_err(|error| Error::Invalid(format!("expected to rewrite a file: {error}")))??;
         let written = match rest {
             Rest::Everything => return Ok(Kept::Everything),
@@ -113,16 +113,16 @@ impl Lake {
             Rest::File(written) => written,
         };
         let key = format!("{}{}.parquet", removing.folder, written.digest);
-        written.publish(&self.paths().file(&key))?;
+        written.publish(self, &key).await?;
         let partition = partition_json(metadata, entry.data_file().partition().clone())?;
         let file = describe(table, key, written.size, &written.footer, metadata, partition)?;
         Ok(Kept::File(Box::new(file)))
     }
 
     /// Removes data files that no snapshot names.
-    pub(crate) fn discard_files(&self, files: &[LandedFile]) {
+    pub(crate) async fn discard_files(&self, files: &[LandedFile]) {
         for file in files {
-            self.discard(&self.paths().uri(&file.path));
+            self.discard(&self.paths().uri(&file.path)).await;
         }
     }
 }

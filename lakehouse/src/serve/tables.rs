@@ -83,8 +83,8 @@ pub(super) async fn as_it_stands(served: &Served, table: &TableName, location: S
     let failed = || Error::metadata(format!("read metadata of `{table}`"));
     let input = served.lake.file_io().new_input(&location).map_err(failed())?;
     let bytes = input.read().await.map_err(failed())?;
-    let metadata: Box<RawValue> = serde_json::from_slice(&bytes)
-        .map_err(|source| Error::Json { path: served.lake.paths().resolve(&location), source })?;
+    let metadata: Box<RawValue> =
+        serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: location.clone().into(), source })?;
     Ok(LoadTable { metadata_location: Some(location), metadata, config: HashMap::new() })
 }
 
@@ -115,7 +115,7 @@ pub(super) async fn create(
     let location = served.lake.paths().table_uri(&table);
     let creation = creation(request, location)?;
     let catalog = served.catalog()?;
-    match catalog.create(&table, creation) {
+    match catalog.create(&table, creation).await {
         Ok(Outcome::Committed) => {}
         Ok(Outcome::Conflict) => return Err(Refusal::exists(&table.to_string())),
         Err(Error::Metadata { source, .. }) => return Err(Refusal::bad_request(source.to_string())),

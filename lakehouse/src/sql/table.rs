@@ -78,11 +78,14 @@ impl LakeTable {
         state: &dyn Session,
         filters: &[Expr],
         limit: Option<usize>,
-    ) -> Result<Vec<PartitionedFile>> {
+    ) -> Result<(ObjectStoreUrl, Vec<PartitionedFile>)> {
         let pruner = Pruner::new(state, &self.schema, &self.columns, filters)?;
         let files = self.pinned.files(&pruner).await?;
-        let store = state.runtime_env().object_store(ObjectStoreUrl::local_filesystem())?;
-        let reader = Reader { pinned: &self.pinned, store };
+        let environment = state.runtime_env();
+        let location = self.pinned.metadata.location();
+        let store_url = self.pinned.lake.storage().query_store(location, environment).await?;
+        let store = environment.object_store(&store_url)?;
+        let reader = Reader { pinned: &self.pinned, store, store_url };
         let deleted: HashMap<usize, RoaringTreemap> = deleted_rows(&reader, &files).await?;
         let mut scanned = Vec::with_capacity(files.data.len());
         let mut rows = 0;
@@ -94,7 +97,7 @@ impl LakeTable {
             rows += partitioned.statistics.as_ref().and_then(|s| s.num_rows.get_value().copied()).unwrap_or(0);
             scanned.push(partitioned);
         }
-        Ok(scanned)
+        Ok((reader.store_url, scanned))
     }
 
     /// The files in as many groups as there are cores to read them, large ones shared.
@@ -132,7 +135,7 @@ impl TableProvider for LakeTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files = self.scanned(state, filters, limit).await?;
+        let (store_url, files) = self.scanned(state, filters, limit).await?;
         if files.is_empty() {
             // A source without files has no partitions, and a sort over it is refused as a broken plan.
             return Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?)));
@@ -143,7 +146,7 @@ impl TableProvider for LakeTable {
             .with_table_parquet_options(state.default_table_options().parquet)
             .with_pushdown_filters(true)
             .with_enable_page_index(true);
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
+        let config = FileScanConfigBuilder::new(store_url, Arc::new(source))
             .with_file_groups(Self::groups(files, state.config().target_partitions()))
             .with_statistics(total)
             .with_projection_indices(projection.cloned())?

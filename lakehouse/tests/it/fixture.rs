@@ -19,7 +19,7 @@ use sluice_api::{
     BatchId, ColumnSpec, ColumnType, Digest, Encoding, FactValue, Layer, PartitionField, TableFileRecord, TableName,
     TableSpec, Transform,
 };
-use sluice_lakehouse::{Appended, CatalogSettings, Lake, LandedFile};
+use sluice_lakehouse::{Appended, CatalogSettings, Lake, LakeOptions, LandedFile};
 
 /// 2026-11-22T00:00:00Z.
 pub(crate) const DAY_MICROS: i64 = 1_795_305_600_000_000;
@@ -40,8 +40,9 @@ impl Fixture {
 
     /// A lake with another catalog, with the same table.
     pub(crate) async fn with_catalog(catalog: CatalogSettings) -> Self {
+        let options = LakeOptions { catalog, ..LakeOptions::default() };
         let dir = tempfile::tempdir().unwrap();
-        let lake = Lake::init_with(&dir.path().join("lake"), catalog).await.unwrap();
+        let lake = Lake::init_with(&dir.path().join("lake"), options).await.unwrap();
         Self::of(dir, lake).await
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sluice_api::ColumnType;
-use sluice_lakehouse::{Appended, Lake};
+use sluice_lakehouse::{Appended, Lake, LakeOptions};
 
 use crate::fixture::{Fixture, batch, column, spec};
 use crate::ministack::{Ministack, catalog};
@@ -100,7 +100,8 @@ async fn two_makers_of_one_table_make_one() {
 #[tokio::test]
 async fn a_catalog_that_is_not_there_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let error = Lake::init_with(dir.path(), catalog(9)).await.unwrap_err();
+    let options = LakeOptions { catalog: catalog(9), ..LakeOptions::default() };
+    let error = Lake::init_with(dir.path(), options).await.unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.contains("127.0.0.1:9") && source.contains("not sent"), "{error}: {source}");
     assert!(error.hint().unwrap().contains("lake.json"), "{error}");

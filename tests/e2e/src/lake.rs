@@ -13,6 +13,7 @@ use crate::surroundings::program;
 pub struct Lake {
     folder: TempDir,
     path: PathBuf,
+    environment: Vec<(String, String)>,
 }
 
 /// What one `sluice land` did.
@@ -83,11 +84,19 @@ impl Lake {
     /// An empty lake.
     #[must_use]
     pub fn new() -> Self {
+        Self::initialised(&[], Vec::new())
+    }
+
+    /// An empty lake made with these arguments; the program always runs with these variables.
+    #[must_use]
+    pub fn initialised(arguments: &[&str], environment: Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let path = folder.path().join("lake");
-        let output = Command::new(program()).arg("init").arg(&path).output().expect("the program starts");
+        let mut command = Command::new(program());
+        command.arg("init").arg(&path).args(arguments).envs(environment.iter().cloned());
+        let output = command.output().expect("the program starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Self { folder, path }
+        Self { folder, path, environment }
     }
 
     /// An empty lake with these routes.
@@ -127,7 +136,7 @@ impl Lake {
     #[must_use]
     pub fn command(&self) -> Command {
         let mut command = Command::new(program());
-        command.arg("--lake").arg(&self.path);
+        command.arg("--lake").arg(&self.path).envs(self.environment.iter().cloned());
         command
     }
 

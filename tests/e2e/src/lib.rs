@@ -6,12 +6,14 @@
 #![expect(clippy::panic, reason = "a test fails by panicking, with everything that a person needs to know")]
 
 mod lake;
+mod ministack;
 mod python;
 mod samples;
 mod served;
 mod surroundings;
 
 pub use lake::{Lake, Landing};
+pub use ministack::Ministack;
 pub use python::{check, python};
 pub use samples::{facts, samples};
 pub use served::Served;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::surroundings::{interop, program, setting, target_folder};
 
-fn interpreter() -> PathBuf {
+pub(crate) fn interpreter() -> PathBuf {
     let named = setting("SLUICE_TEST_PYTHON").map(PathBuf::from);
     let path = named.unwrap_or_else(|| target_folder().join("venv/bin/python"));
     assert!(

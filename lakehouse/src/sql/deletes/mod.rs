@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::error::Result;
+use datafusion::execution::object_store::ObjectStoreUrl;
 use futures::{StreamExt, TryStreamExt, stream};
 use iceberg::spec::{DataContentType, DataFileFormat};
 use object_store::ObjectStore;
@@ -27,12 +28,12 @@ const READS_AT_ONCE: usize = 4;
 pub(super) struct Reader<'a> {
     pub(super) pinned: &'a Pinned,
     pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) store_url: ObjectStoreUrl,
 }
 
 impl Reader<'_> {
     pub(super) fn location(&self, uri: &str) -> Result<StorePath> {
-        let path = self.pinned.lake.paths().resolve(uri);
-        Ok(StorePath::from_absolute_path(&path).map_err(object_store::Error::from)?)
+        Ok(self.pinned.lake.storage().query_path(uri, &self.store_url)?)
     }
 
     /// A Parquet file, its footer read.

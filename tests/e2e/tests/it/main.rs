@@ -7,6 +7,7 @@
 )]
 
 mod branches;
+mod bucket;
 mod command_line;
 mod crash_points;
 mod cubes;
