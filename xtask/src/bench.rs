@@ -3,6 +3,8 @@
 //! The measuring is done by the scripts in `tests/interop`, which run every contender in a process of its own, read
 //! its time and peak memory from the kernel, and compare the files that were written.
 
+mod lakehouse;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -24,6 +26,25 @@ pub(crate) enum Subject {
     Cube,
     /// A Kineto-like trace to Parquet.
     Trace,
+    /// Queries, commits and landing of the lakehouse.
+    Lakehouse,
+}
+
+/// How figures are printed; the peers of cube and trace have tables alone.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Table,
+    Json,
+}
+
+impl Format {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Json => "json",
+        }
+    }
 }
 
 /// The same kernel without a sandbox: an example of `sluice-edge` that takes the arguments of
@@ -31,16 +52,20 @@ pub(crate) enum Subject {
 const NATIVE_PEER: &str = "native_cube";
 
 /// Makes the payload once, then measures.
-pub(crate) fn run(workspace: &Workspace, subject: Option<Subject>, small: bool) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, subject: Option<Subject>, small: bool, format: Format) -> Result<()> {
     toolchain::ensure_wasm_target(workspace)?;
     workspace.say("building");
     run_command(cargo(workspace).args(["build", "--locked", "--workspace", "--bins", "--examples"]))?;
     let venv = Venv::ensure(workspace)?;
     venv.install(workspace, &workspace.root.join("tests/interop/requirements.txt"))?;
-    for each in [Subject::Cube, Subject::Trace] {
-        if subject.is_none_or(|wanted| wanted == each) {
-            let folder = workspace.target.join("bench").join(if small { "small" } else { "full" });
-            measure(workspace, &venv, each, &folder, small)?;
+    let folder = workspace.target.join("bench").join(if small { "small" } else { "full" });
+    for each in [Subject::Cube, Subject::Trace, Subject::Lakehouse] {
+        if subject.is_some_and(|wanted| wanted != each) {
+            continue;
+        }
+        match each {
+            Subject::Lakehouse => lakehouse::measure(workspace, &venv, &folder, small, format)?,
+            _ => measure(workspace, &venv, each, &folder, small)?,
         }
     }
     Ok(())
@@ -50,7 +75,10 @@ fn measure(workspace: &Workspace, venv: &Venv, subject: Subject, folder: &Path, 
     fs::create_dir_all(folder).with_context(|| format!("create folder `{}`", folder.display()))?;
     let (script, payload) = match subject {
         Subject::Cube => ("bench_cube.py", make_cube(workspace, &folder.join("cube"), small)?),
-        Subject::Trace => ("bench_trace.py", make_trace(workspace, &folder.join("trace.json"), small)?),
+        _ => {
+            let bytes = if small { 16 << 20 } else { 256 << 20 };
+            ("bench_trace.py", make_trace(workspace, &folder.join("trace.json"), bytes)?)
+        }
     };
     workspace.say(format_args!("measuring with {script}"));
     let mut python = Command::new(venv.python());
@@ -77,8 +105,7 @@ fn make_cube(workspace: &Workspace, folder: &Path, small: bool) -> Result<std::p
     Ok(header)
 }
 
-fn make_trace(workspace: &Workspace, path: &Path, small: bool) -> Result<std::path::PathBuf> {
-    let bytes: u64 = if small { 16 << 20 } else { 256 << 20 };
+fn make_trace(workspace: &Workspace, path: &Path, bytes: u64) -> Result<std::path::PathBuf> {
     if !fs::metadata(path).is_ok_and(|meta| meta.len() >= bytes) {
         workspace.say(format_args!("making a trace of {} MiB", bytes >> 20));
         write_large(13, bytes, path)?;

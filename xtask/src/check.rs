@@ -29,7 +29,7 @@ pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<()> {
     doc.args(["doc", "--locked", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
     process::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     if full {
-        bench::run(workspace, None, true)?;
+        bench::run(workspace, None, true, bench::Format::Table)?;
     }
     let arguments: &[String] = if full { &["--".to_owned(), "--include-ignored".to_owned()] } else { &[] };
     test::execute(workspace, arguments)?;

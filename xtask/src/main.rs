@@ -47,12 +47,15 @@ enum Command {
     Rules,
     /// Compares Sluice with its peers, paired in one run.
     Bench {
-        /// Which one; both where none is named.
+        /// Which one; all where none is named.
         #[arg(value_enum)]
         subject: Option<bench::Subject>,
         /// Payloads of a sixteenth, once: shows that the benchmark works, not what it measures.
         #[arg(long)]
         small: bool,
+        /// How the figures of the lakehouse are printed.
+        #[arg(long, value_enum, default_value_t)]
+        format: bench::Format,
     },
     /// Writes down the version and digest of the plugin contract after a deliberate change.
     Bless,
@@ -66,7 +69,7 @@ fn main() -> Result<()> {
         Command::Test { arguments } => test::run(&workspace, &arguments),
         Command::Check { full } => check::run(&workspace, full),
         Command::Rules => check::rules(&workspace),
-        Command::Bench { subject, small } => bench::run(&workspace, subject, small),
+        Command::Bench { subject, small, format } => bench::run(&workspace, subject, small, format),
         Command::Bless => tidy::bless(&workspace),
     }
 }

@@ -5,6 +5,7 @@ mod by_id;
 mod catalog;
 mod deletes;
 mod files;
+mod local;
 mod metadata;
 mod names;
 mod prune;

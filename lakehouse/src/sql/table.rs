@@ -21,11 +21,15 @@ use roaring::RoaringTreemap;
 use super::by_id::ById;
 use super::deletes::{Reader, access_plan, deleted_rows};
 use super::files::{LiveFile, Pinned};
+use super::local::LocalFiles;
 use super::prune::{Column, Pruner, columns};
 use super::statistics::statistics;
 use crate::Error;
 use crate::schema::{arrow_schema, query_schema};
 
+/// The page index of a file is read for all its columns at once: with hundreds of them that takes longer than the pages
+/// that it would skip.
+const PAGE_INDEX_COLUMNS_MAX: usize = 100;
 /// A scan of less is not worth a second core.
 const SPLIT_BYTES_MIN: usize = 1 << 20;
 
@@ -142,10 +146,13 @@ impl TableProvider for LakeTable {
         }
         let known = files.iter().filter_map(|file| file.statistics.as_deref());
         let total = Statistics::try_merge_iter(known, &self.schema)?;
-        let source = ParquetSource::new(Arc::clone(&self.schema))
+        let mut source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(state.default_table_options().parquet)
             .with_pushdown_filters(true)
-            .with_enable_page_index(true);
+            .with_enable_page_index(self.schema.fields().len() <= PAGE_INDEX_COLUMNS_MAX);
+        if store_url == ObjectStoreUrl::local_filesystem() {
+            source = source.with_parquet_file_reader_factory(Arc::new(LocalFiles));
+        }
         let config = FileScanConfigBuilder::new(store_url, Arc::new(source))
             .with_file_groups(Self::groups(files, state.config().target_partitions()))
             .with_statistics(total)

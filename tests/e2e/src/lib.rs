@@ -14,7 +14,7 @@ mod surroundings;
 
 pub use lake::{Lake, Landing};
 pub use ministack::Ministack;
-pub use python::{check, python};
+pub use python::{check, check_readers, python};
 pub use samples::{facts, samples};
 pub use served::Served;
 pub use surroundings::{interop, program};

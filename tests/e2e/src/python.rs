@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::lake::Lake;
 use crate::surroundings::{interop, program, setting, target_folder};
 
 pub(crate) fn interpreter() -> PathBuf {
@@ -37,4 +38,10 @@ pub fn check<S: AsRef<OsStr>>(script: &str, arguments: impl IntoIterator<Item = 
     assert!(failures.is_empty(), "`{script}` found {} failures:\n  {}", failures.len(), shown.join("\n  "));
     assert!(verdict["checked"].as_u64() > Some(0), "`{script}` checked nothing: {verdict}");
     verdict
+}
+
+/// PyIceberg, DuckDB, Polars and our own SQL see the same rows in every table of a lake, and every data file carries
+/// field ids. To be called after whatever changes tables; the verdict has `rows` by table.
+pub fn check_readers(lake: &Lake) -> Value {
+    check("check_readers.py", [lake.path()])
 }

@@ -1,12 +1,12 @@
-//! The tables are plain Iceberg: PyIceberg opens them from the catalog file, DuckDB from their metadata, both see the
-//! same rows as our own SQL, and every data file carries field ids.
+//! The tables are plain Iceberg: PyIceberg opens them from the catalog file, DuckDB and Polars from their metadata, all
+//! see the same rows as our own SQL, after whatever happened to a table, and every data file carries field ids.
 
-use sluice_e2e::{Lake, check, python};
+use sluice_e2e::{Lake, check_readers, python};
 use sluice_testkit::capture::{self, CaptureSpec};
 use sluice_testkit::cube::{self, CubeSpec, DataType};
 
 #[test]
-fn pyiceberg_and_duckdb_read_every_table_as_we_do() {
+fn every_reader_sees_every_table_as_we_do() {
     let lake = Lake::new();
     let folder = lake.scratch().join("in");
     for (index, data_type) in [DataType::Uint16, DataType::Uint64, DataType::Float64].into_iter().enumerate() {
@@ -21,7 +21,7 @@ fn pyiceberg_and_duckdb_read_every_table_as_we_do() {
     let listed = python("readers.py", [lake.path()]);
     let names: Vec<_> = listed.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
     assert_eq!(names, ours.keys().cloned().collect::<Vec<_>>());
-    let verdict = check("check_readers.py", [lake.path()]);
+    let verdict = check_readers(&lake);
     for (table, rows) in &ours {
         assert_eq!(verdict["rows"][table].as_i64(), Some(*rows), "{table}");
     }
@@ -37,5 +37,24 @@ fn a_table_that_grew_by_other_payloads_still_reads() {
         lake.land_one(&files.header);
     }
     assert_eq!(lake.count("SELECT count(b009) AS n FROM silver.c_pixels"), 15);
-    check("check_readers.py", [lake.path()]);
+    check_readers(&lake);
+}
+
+#[test]
+fn all_readers_agree_after_a_publication_and_after_expiry() {
+    let lake = Lake::with_routes("[[route]]\nmatch = \"*.hdr\"\nplugin = \"envi\"\ndataset = \"c\"\n");
+    let cube = |name: &str, seed: u64| {
+        let folder = lake.scratch().join(name);
+        cube::write(&CubeSpec { seed, lines: 5, samples: 7, bands: 6, ..CubeSpec::default() }, &folder, name).unwrap();
+        folder
+    };
+    lake.land([cube("a", 1)]);
+    let on_branch = lake.land_command([cube("b", 2)]).args(["--branch", "may"]).output().unwrap();
+    assert!(on_branch.status.success());
+    lake.land([cube("c", 3)]);
+    assert_eq!(check_readers(&lake)["rows"]["silver.c_pixels"], 2 * 35, "nobody sees the branch");
+    lake.json(["branch", "publish", "may"]);
+    assert_eq!(check_readers(&lake)["rows"]["silver.c_pixels"], 3 * 35);
+    lake.json(["expire", "--older-than", "0s", "--keep-last", "1"]);
+    assert_eq!(check_readers(&lake)["rows"]["silver.c_pixels"], 3 * 35);
 }
