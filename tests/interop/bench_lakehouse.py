@@ -134,6 +134,22 @@ def measured_landing(arguments):
     return run([arguments.example, "land", fresh(arguments.work, "landing"), str(FILES)])
 
 
+def measured_operations(arguments, lake, payload):
+    """Compaction of the wide table, then undo of one payload in it, each by the program."""
+    files = glob.glob(os.path.join(lake, "warehouse/silver/bench_pixels/data/**/*.parquet"), recursive=True)
+    size = sum(os.path.getsize(path) for path in files)
+    program = [arguments.sluice, "--lake", lake]
+    seconds, rss = measure.run([*program, "compact", "silver.bench_pixels", "--target-size", "1GiB"], None)
+    compacted = {"operation": "compaction", "files": len(files), "seconds": seconds, "mb_per_s": size / 1e6 / seconds, "rss_mib": rss}
+    live = run(sluice_query(arguments.example, lake, "SELECT count(*) AS n FROM silver.bench_pixels$files"))["rows"][0]["n"]
+    seconds, rss = measure.run([*program, "undo", "--payload", payload, "--yes", "--skip-gold"], None)
+    undone = {"operation": "undo of a payload", "files": live, "seconds": seconds, "mb_per_s": size / 1e6 / seconds, "rss_mib": rss}
+    left = run(sluice_query(arguments.example, lake, f"SELECT count(*) AS n FROM silver.bench_pixels WHERE payload_id = '{payload}'"))
+    if left["rows"] != [{"n": 0}]:
+        raise SystemExit(f"undo left rows: {left['rows']}")
+    return [compacted, undone]
+
+
 def land(arguments):
     """A lake with all payloads; its path, the id of one payload and the number of bands."""
     lake = fresh(arguments.work, "lake")
@@ -175,6 +191,7 @@ def main():
         "queries": measured_queries(arguments, lake, payload, bands),
         "commits": measured_commits(arguments),
         "landing": measured_landing(arguments),
+        "operations": measured_operations(arguments, lake, payload),
     }
     shutil.rmtree(arguments.work)
     if arguments.format == "json":
@@ -183,6 +200,7 @@ def main():
     table(results["queries"], ("query", "sluice_s", "duckdb_s", "ratio", "sluice_mib", "duckdb_mib"))
     table(results["commits"], ("snapshots", "commit_ms", "metadata_bytes", "expired", "expire_seconds", "commit_ms_after_expiry", "rss_mib"))
     table([results["landing"]], ("files", "bytes_per_file", "ms_per_file", "read_per_file", "written_per_file", "commit_ms", "rss_mib"))
+    table(results["operations"], ("operation", "files", "seconds", "mb_per_s", "rss_mib"))
 
 
 if __name__ == "__main__":
