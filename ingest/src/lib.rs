@@ -6,6 +6,7 @@
 
 mod arrival;
 mod batch;
+mod branch;
 mod claim;
 mod commit;
 mod error;
@@ -26,6 +27,7 @@ mod undo;
 
 pub use arrival::{Arrival, Candidate};
 pub use batch::{BatchLimits, Bundler};
+pub use branch::DroppedBranch;
 pub use error::Error;
 pub use follow::{Station, follow};
 pub use payloads::payloads_spec;

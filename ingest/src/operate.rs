@@ -37,7 +37,9 @@ impl Ingest {
         }
         let members = self.end(batch_id, operation)?;
         on_event(Event::Batch { batch_id, members: members.len() });
-        if !members.is_empty() {
+        if let Kind::DropBranch(name) = &operation.kind {
+            self.remove_branch(name).await?;
+        } else if !members.is_empty() {
             let result = match BatchResult::read(&self.ledger, batch_id)? {
                 Some(result) => result,
                 None => self.decide_removal(batch_id, &members).await?,

@@ -38,6 +38,8 @@ pub(crate) enum Kind {
     Undo,
     /// A table goes back to an older snapshot.
     Rollback(Rollback),
+    /// A branch goes with what landed on it alone.
+    DropBranch(String),
 }
 
 /// Which table goes back, and what its history loses by it.
@@ -58,6 +60,7 @@ impl Kind {
         match self {
             Self::Undo => "undo",
             Self::Rollback(_) => "rollback",
+            Self::DropBranch(_) => "branch drop",
         }
     }
 }

@@ -234,7 +234,7 @@ impl Error {
             Self::UnknownTable { .. } => Some("`sluice tables` lists what there is"),
             Self::Contended { .. } => Some("try again: nothing was lost"),
             Self::RestCatalog { source, .. } => source.hint(),
-            Self::Unpublishable { .. } => Some("drop the branch, and land its payloads again on a new one"),
+            Self::Unpublishable { .. } => Some("`sluice branch drop` it, and land its payloads again"),
             _ => None,
         }
     }

@@ -54,7 +54,7 @@ pub use lake::{Lake, LakeOptions};
 pub use landed::{ColumnMetrics, LandedFile};
 pub use ledger::{Create, Ledger, OpenBatch};
 pub use orphans::Orphan;
-pub use refs::{BranchName, Dropped, Publication, Published, RefInfo, RefKind};
+pub use refs::{BranchContent, BranchLanding, BranchName, Publication, Published, RefInfo, RefKind};
 pub use replace::{AffectedFile, PayloadsReplaced, Replaced};
 pub use rewrite_manifests::ManifestsRewritten;
 pub use rollback::RolledBack;

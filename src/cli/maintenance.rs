@@ -100,14 +100,16 @@ pub(crate) enum BranchAction {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Forget a branch with everything that it alone has. Its payloads count as landed and do not land again by
-    /// themselves.
+    /// Forget a branch with everything that it alone has. Its payloads may land again.
     Drop {
         /// The branch.
         name: BranchName,
         /// Only say what would be lost.
         #[arg(long)]
         dry_run: bool,
+        /// Keep its payloads out: arrivals of them stay duplicates.
+        #[arg(long)]
+        discard: bool,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },

@@ -2,7 +2,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use sluice_lakehouse::{BranchName, Dropped, Lake, Publication, Published, RefKind, promote};
+use sluice_ingest::{DroppedBranch, Ingest};
+use sluice_lakehouse::{BranchName, Lake, Publication, Published, RefKind, promote};
 
 use crate::Exit;
 use crate::cli::{BranchAction, Format};
@@ -22,12 +23,19 @@ pub(crate) async fn run(lake: &Path, action: BranchAction) -> anyhow::Result<Exi
             listing.print(format)?;
         }
         BranchAction::List { format } => list(&lake, format).await?,
-        BranchAction::Drop { name, dry_run, format } => {
-            let dropped = lake.drop_branch(&name, dry_run).await?;
+        BranchAction::Drop { name, dry_run, discard, format } => {
+            let ingest = Ingest::new(lake);
+            let dropped = match dry_run {
+                true => ingest.branch_content(&name).await?,
+                false => ingest.drop_branch(&name, !discard, &|_| {}).await?,
+            };
             print_dropped(&name, &dropped, dry_run, format)?;
         }
         BranchAction::Publish { name, dry_run, skip_gold, format } => {
             let progress = Progress::new();
+            if !dry_run {
+                Ingest::new(lake.clone()).finish_open(&|_| {}).await.context("finish landings that were cut off")?;
+            }
             let published = lake.publish_branch(&name, dry_run, &|text| progress.step(text)).await?;
             if !dry_run && !skip_gold {
                 let said = promote::promote(&lake, &|text| progress.step(text)).await;
@@ -53,20 +61,21 @@ async fn list(lake: &Lake, format: Format) -> anyhow::Result<()> {
     refs::list(&branches, format)
 }
 
-fn print_dropped(name: &BranchName, dropped: &Dropped, dry_run: bool, format: Format) -> anyhow::Result<()> {
+fn print_dropped(name: &BranchName, dropped: &DroppedBranch, dry_run: bool, format: Format) -> anyhow::Result<()> {
     let tables: Vec<String> = dropped.tables.iter().map(ToString::to_string).collect();
+    let payload_ids: Vec<String> = dropped.landings.iter().map(|landing| landing.payload_id.to_string()).collect();
     if format == Format::Json {
         let document = json!({
-            "branch": name.as_str(), "tables": tables, "payload_ids": dropped.payload_ids, "dry_run": dry_run
+            "branch": name.as_str(), "tables": tables, "payload_ids": payload_ids, "dry_run": dry_run
         });
         return output::line(&serde_json::to_string_pretty(&document)?);
     }
     let done = if dry_run { "would be dropped" } else { "dropped" };
     output::line(&format!("{name}: {done} from {}", count(tables.len(), "table")))?;
-    if !dropped.payload_ids.is_empty() {
-        output::line(&format!("{} had landed on it alone:", count(dropped.payload_ids.len(), "payload")))?;
+    if !payload_ids.is_empty() {
+        output::line(&format!("{} had landed on it alone:", count(payload_ids.len(), "payload")))?;
     }
-    dropped.payload_ids.iter().try_for_each(|payload_id| output::line(&format!("  {payload_id}")))
+    payload_ids.iter().try_for_each(|payload_id| output::line(&format!("  {payload_id}")))
 }
 
 fn print_published(published: &[Published], format: Format) -> anyhow::Result<()> {

@@ -26,6 +26,14 @@ pub struct OpenBatch {
 struct PlanDocument {
     #[serde(default)]
     candidates: Vec<CandidateDocument>,
+    #[serde(default)]
+    operation: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+struct RollbackDocument {
+    table: TableName,
+    to: i64,
 }
 
 #[derive(Deserialize)]
@@ -68,14 +76,22 @@ impl Ledger {
 
     fn open_batch(&self, batch_id: BatchId) -> Result<OpenBatch, Error> {
         let plan: Option<PlanDocument> = self.read_json(&keys::plan(batch_id))?;
-        let branch = plan.and_then(|plan| plan.candidates.into_iter().find_map(|candidate| candidate.branch));
-        let mut open = OpenBatch { batch_id, branch, heads: BTreeMap::new(), files: BTreeSet::new() };
-        let Some(result) = self.read_json::<ResultDocument>(&keys::result(batch_id))? else { return Ok(open) };
-        open.heads.insert(TableName::new(Layer::Bronze, "payloads"), result.payloads_head);
-        for table in result.tables {
-            open.files.extend(table.files.into_iter().map(|file| file.path));
-            open.heads.insert(table.table, table.head);
+        let mut open = OpenBatch { batch_id, branch: None, heads: BTreeMap::new(), files: BTreeSet::new() };
+        if let Some(result) = self.read_json::<ResultDocument>(&keys::result(batch_id))? {
+            open.heads.insert(TableName::new(Layer::Bronze, "payloads"), result.payloads_head);
+            for table in result.tables {
+                open.files.extend(table.files.into_iter().map(|file| file.path));
+                open.heads.insert(table.table, table.head);
+            }
         }
+        let Some(plan) = plan else { return Ok(open) };
+        // Where a rollback goes back to is older than any head that it records.
+        let rollback = plan.operation.pointer("/kind/rollback").cloned();
+        if let Some(rollback) = rollback.and_then(|document| serde_json::from_value::<RollbackDocument>(document).ok())
+        {
+            open.heads.insert(rollback.table, Some(rollback.to));
+        }
+        open.branch = plan.candidates.into_iter().find_map(|candidate| candidate.branch);
         Ok(open)
     }
 }
@@ -106,5 +122,9 @@ mod tests {
         assert_eq!(decided[0].files.iter().collect::<Vec<_>>(), ["warehouse/a"]);
         put(keys::done(batch_id), json!({}));
         assert!(ledger.open_batches().unwrap().is_empty());
+        let rollback = BatchId(Digest::of(b"y"));
+        let kind = json!({"rollback": {"table": table, "from": 9, "to": 3, "dropped": {}}});
+        put(keys::plan(rollback), json!({"operation": {"kind": kind, "landings": [], "reopens": true}}));
+        assert_eq!(ledger.open_batches().unwrap()[0].heads[&table], Some(3));
     }
 }

@@ -1,21 +1,32 @@
 use std::collections::BTreeSet;
 
-use arrow::array::AsArray;
+use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, UInt32Type};
 use iceberg::spec::{SnapshotReference, SnapshotRetention, TableMetadata};
 use sluice_api::{Layer, TableName};
 
 use super::{BranchName, references, remove_ref, set_ref};
 use crate::{AsOf, Error, Lake};
 
-/// What a dropped branch leaves behind.
+/// What a branch has and main has not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
-    /// Tables that it was removed from.
+pub struct BranchContent {
+    /// Tables that it is of, `bronze.payloads` last.
     pub tables: Vec<TableName>,
-    /// Payloads whose rows were on it alone: nobody sees them any more.
-    pub payload_ids: Vec<String>,
+    /// Landings whose rows are on it alone, by `bronze.payloads`.
+    pub landings: Vec<BranchLanding>,
+}
+
+/// A row of `bronze.payloads`: which landing of which payload stage.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BranchLanding {
+    /// Of the payload.
+    pub payload_id: String,
+    /// Of its stage.
+    pub stage: String,
+    /// From 0.
+    pub revision: u32,
 }
 
 impl Lake {
@@ -65,46 +76,46 @@ impl Lake {
         Ok(tables)
     }
 
-    /// Removes a branch from all tables, `bronze.payloads` first, so that what is left of an interrupted drop shows no
-    /// payload. Its files go at the next expiry.
-    pub async fn drop_branch(&self, name: &BranchName, dry_run: bool) -> Result<Dropped, Error> {
-        let mut tables = self.branch_tables(name).await?;
-        self.check_no_open_batch(name)?;
-        tables.reverse();
-        let payload_ids = self.payloads_on_branch_alone(name).await?;
-        for table in tables.iter().filter(|_| !dry_run) {
+    /// What would be lost with a branch.
+    pub async fn branch_content(&self, name: &BranchName) -> Result<BranchContent, Error> {
+        let tables = self.branch_tables(name).await?;
+        let Some((_, metadata)) = self.load(&payloads_table()).await? else {
+            return Ok(BranchContent { tables, landings: Vec::new() });
+        };
+        let id = |lake: &Self| lake.head_snapshot(&metadata).map(|head| head.snapshot_id());
+        let on_main = self.landings(id(&self.on_main())).await?;
+        let on_branch = self.landings(id(&self.on_branch(name))).await?;
+        Ok(BranchContent { tables, landings: on_branch.difference(&on_main).cloned().collect() })
+    }
+
+    /// Removes a branch from all tables, `bronze.payloads` first, so that what is left of an interrupted removal shows no
+    /// payload. Its files go at the next expiry. A branch that is gone already is fine.
+    pub async fn remove_branch(&self, name: &BranchName) -> Result<(), Error> {
+        let mut tables = self.tables().await?;
+        tables.sort_by_key(|table| (*table != payloads_table(), table.clone()));
+        for table in &tables {
             self.change_refs(table, |metadata| {
                 Ok(has_branch(metadata, name)?.then(|| remove_ref(metadata, name.as_str())))
             })
             .await?;
         }
-        Ok(Dropped { tables, payload_ids })
+        Ok(())
     }
 
-    async fn payloads_on_branch_alone(&self, name: &BranchName) -> Result<Vec<String>, Error> {
-        let Some((_, metadata)) = self.load(&payloads_table()).await? else { return Ok(Vec::new()) };
-        let main = self.on_main();
-        let on_main = main.payload_ids(main.head_snapshot(&metadata).map(|head| head.snapshot_id())).await?;
-        let branch = self.on_branch(name);
-        let on_branch = branch.payload_ids(branch.head_snapshot(&metadata).map(|head| head.snapshot_id())).await?;
-        Ok(on_branch.difference(&on_main).map(|(payload_id, ..)| payload_id.clone()).collect())
-    }
-
-    /// The landings in a snapshot of `bronze.payloads`: payload, stage and revision.
-    pub(super) async fn payload_ids(
-        &self,
-        snapshot_id: Option<i64>,
-    ) -> Result<BTreeSet<(String, String, String)>, Error> {
+    /// The landings in a snapshot of `bronze.payloads`.
+    pub(super) async fn landings(&self, snapshot_id: Option<i64>) -> Result<BTreeSet<BranchLanding>, Error> {
         let Some(snapshot_id) = snapshot_id else { return Ok(BTreeSet::new()) };
         let query = format!("SELECT payload_id, stage, revision FROM {}", payloads_table());
         let answer = self.sql(&query, Some(AsOf::Snapshot(snapshot_id))).await?;
         let mut landings = BTreeSet::new();
         for batch in &answer.batches {
             let text = |index: usize| cast(batch.column(index), &DataType::Utf8).map_err(Error::rows("read landings"));
-            let (payloads, stages, revisions) = (text(0)?, text(1)?, text(2)?);
+            let (payloads, stages) = (text(0)?, text(1)?);
+            let revisions = cast(batch.column(2), &DataType::UInt32).map_err(Error::rows("read landings"))?;
             for row in 0..batch.num_rows() {
-                let value = |column: &dyn arrow::array::Array| column.as_string::<i32>().value(row).to_owned();
-                landings.insert((value(&payloads), value(&stages), value(&revisions)));
+                let value = |column: &dyn Array| column.as_string::<i32>().value(row).to_owned();
+                let revision = revisions.as_primitive::<UInt32Type>().value(row);
+                landings.insert(BranchLanding { payload_id: value(&payloads), stage: value(&stages), revision });
             }
         }
         Ok(landings)

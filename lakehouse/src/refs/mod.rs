@@ -23,8 +23,8 @@ use crate::append::back_off;
 use crate::commit::{Commit, Outcome};
 use crate::{Error, Lake};
 
-pub use branch::Dropped;
 pub(crate) use branch::payloads_table;
+pub use branch::{BranchContent, BranchLanding};
 pub use name::BranchName;
 pub use publish::{Publication, Published};
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use iceberg::spec::{DataFile, Datum, PrimitiveLiteral, SnapshotRef, TableMetadata};
 use sluice_api::TableName;
 
-use super::BranchName;
 use super::branch::payloads_table;
 use super::changes::{Difference, Fork, since_fork};
+use super::{BranchLanding, BranchName};
 use crate::live::LiveFile;
 use crate::partition::PartitionKey;
 use crate::{Error, Lake};
@@ -57,11 +57,11 @@ impl Lake {
         let Some((_, metadata)) = self.load(&table).await? else { return Ok(()) };
         let Some(head) = metadata.snapshot_for_ref(name.as_str()) else { return Ok(()) };
         let (_, Fork::At(fork)) = since_fork(&metadata, head) else { return Ok(()) };
-        let before = self.payload_ids(fork).await?;
-        let main = self.payload_ids(metadata.current_snapshot_id()).await?;
-        let branch = self.payload_ids(Some(head.snapshot_id())).await?;
-        let changed = |after: &BTreeSet<(String, String, String)>| -> BTreeSet<String> {
-            before.symmetric_difference(after).map(|(payload_id, ..)| payload_id.clone()).collect()
+        let before = self.landings(fork).await?;
+        let main = self.landings(metadata.current_snapshot_id()).await?;
+        let branch = self.landings(Some(head.snapshot_id())).await?;
+        let changed = |after: &BTreeSet<BranchLanding>| -> BTreeSet<String> {
+            before.symmetric_difference(after).map(|landing| landing.payload_id.clone()).collect()
         };
         match changed(&branch).intersection(&changed(&main)).next() {
             None => Ok(()),

@@ -139,7 +139,10 @@ async fn a_branch_that_replaced_rows_which_main_changed_too_is_refused() {
     let refused = fixture.lake.publish_branch(&audit(), false, &|_| {}).await.unwrap_err().to_string();
     assert!(refused.contains("that the branch replaced, found it gone"), "{refused}");
     assert_eq!(fixture.number(COUNT).await, 4, "nothing was published");
-    assert_eq!(fixture.lake.drop_branch(&audit(), false).await.unwrap().tables, std::slice::from_ref(&fixture.table));
+    assert_eq!(fixture.lake.branch_content(&audit()).await.unwrap().tables, std::slice::from_ref(&fixture.table));
+    fixture.lake.remove_branch(&audit()).await.unwrap();
+    fixture.lake.remove_branch(&audit()).await.unwrap();
+    assert!(fixture.lake.branch_content(&audit()).await.is_err());
     assert_eq!(fixture.number(COUNT).await, 4);
 }
 

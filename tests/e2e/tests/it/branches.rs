@@ -52,6 +52,28 @@ fn a_dropped_branch_leaves_main_as_it_is() {
     assert_eq!(lake.json(["branch", "drop", "may"])["payload_ids"], dry["payload_ids"]);
     assert_eq!(lake.rows_by_table(), before);
     assert!(lake.json(["branch", "list"]).as_array().unwrap().is_empty());
+    let (payload, _) = lake.land([&delivery]).only();
+    assert_eq!(dry["payload_ids"][0], payload.as_str(), "what was dropped may land again");
+    assert_eq!(lake.count("SELECT count(*) AS n FROM bronze.payloads WHERE revision = 1"), 1);
+    assert_eq!(lake.count("SELECT count(*) AS n FROM bronze.payloads"), 2);
+    assert_eq!(lake.land([&delivery]).duplicates(), 1);
+}
+
+#[test]
+fn a_drop_that_dies_is_finished_and_nothing_of_the_branch_is_published() {
+    for point in ["plan.after", "end.after", "catalog-swap.after", "open.after", "done.before"] {
+        let lake = Lake::with_routes(ROUTES);
+        lake.land([cube(&lake, "first", 1)]);
+        let before = lake.rows_by_table();
+        let delivery = cube(&lake, "second", 2);
+        assert!(lake.land_command([&delivery]).args(["--branch", "may"]).output().unwrap().status.success());
+        let died = lake.command().args(["branch", "drop", "may"]).env("SLUICE_CRASH_POINT", point).output().unwrap();
+        assert!(died.status.code().is_none(), "{point} was never reached: {}", died.status);
+        let published = lake.command().args(["branch", "publish", "may"]).output().unwrap();
+        assert!(!published.status.success(), "{point}: the drop is finished first");
+        assert_eq!(lake.rows_by_table(), before, "{point}");
+        assert_eq!(lake.land([&delivery]).landed().len(), 1, "{point}");
+    }
 }
 
 #[test]
