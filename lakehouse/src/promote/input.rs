@@ -7,12 +7,16 @@ use datafusion::prelude::SessionContext;
 use sluice_api::{Layer, TableName};
 
 use super::bands::{Band, BandColumns, band_columns};
+use super::keys::KeyValue;
 use super::model::{Key, Model};
 use super::payloads::{self, PayloadRow};
 use super::rows::{Rows, long_at, text_at};
 use super::spectral::Grid;
 use super::template::literals;
 use crate::{AsOf, Error, Lake};
+
+/// Texts of one list in a query.
+const IDS_PER_QUERY: usize = 512;
 
 /// The table whose rows say which payloads are visible.
 pub(super) fn payloads_table() -> TableName {
@@ -113,9 +117,8 @@ pub(super) async fn keys_in(
     context: &SessionContext,
     model: &Model,
     table: &TableName,
-) -> Result<BTreeSet<String>, Error> {
-    let key = model.key.column();
-    texts(context, &format!("SELECT DISTINCT {key} AS key FROM {table}")).await
+) -> Result<BTreeSet<KeyValue>, Error> {
+    keys(context, model, &format!("SELECT DISTINCT {} FROM {table}", model.key.columns().join(", "))).await
 }
 
 /// The keys of a model's table whose rows were computed from one of these payloads.
@@ -124,24 +127,38 @@ pub(super) async fn keys_made_of(
     model: &Model,
     table: &TableName,
     payload_ids: &BTreeSet<String>,
-) -> Result<BTreeSet<String>, Error> {
-    if model.key == Key::PayloadId || payload_ids.is_empty() {
-        return Ok(BTreeSet::new());
+) -> Result<BTreeSet<KeyValue>, Error> {
+    let mut found = BTreeSet::new();
+    if model.key == Key::PayloadId {
+        return Ok(found);
     }
-    let key = model.key.column();
-    let query = format!(
-        "SELECT DISTINCT key FROM (SELECT {key} AS key, unnest(payload_ids) AS payload_id FROM {table}) \
-         WHERE payload_id IN ({})",
-        literals(payload_ids.iter().map(String::as_str))
-    );
-    texts(context, &query).await
+    let columns = model.key.columns().join(", ");
+    for ids in payload_ids.iter().collect::<Vec<_>>().chunks(IDS_PER_QUERY) {
+        let ids = literals(ids.iter().map(|id| id.as_str()));
+        let query =
+            format!("SELECT DISTINCT {columns} FROM {table} WHERE array_has_any(payload_ids, make_array({ids}))");
+        found.extend(keys(context, model, &query).await?);
+    }
+    Ok(found)
 }
 
-async fn texts(context: &SessionContext, query: &str) -> Result<BTreeSet<String>, Error> {
+async fn keys(context: &SessionContext, model: &Model, query: &str) -> Result<BTreeSet<KeyValue>, Error> {
     let batches: Vec<RecordBatch> = context.sql(query).await?.collect().await?;
     let mut found = BTreeSet::new();
     for batch in &batches {
-        found.extend(Rows(batch).text("key")?.iter().flatten().map(str::to_owned));
+        let rows = Rows(batch);
+        match model.key.columns() {
+            [site, day] => {
+                let (sites, days) = (rows.text(site)?, rows.day(day)?);
+                let key = |row| KeyValue::Partition(text_at(&sites, row), days.is_valid(row).then(|| days.value(row)));
+                found.extend((0..batch.num_rows()).map(key));
+            }
+            columns => {
+                for column in columns {
+                    found.extend(rows.text(column)?.iter().flatten().map(|text| KeyValue::Text(text.to_owned())));
+                }
+            }
+        }
     }
     Ok(found)
 }

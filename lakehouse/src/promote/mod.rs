@@ -21,7 +21,7 @@ mod watermark;
 #[cfg(test)]
 mod sql_tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_api::{Layer, TableName};
 
@@ -31,6 +31,9 @@ use model::Model;
 use payloads::PayloadRow;
 use target::Target;
 pub(crate) use watermark::watermark;
+
+/// Tags of `bronze.payloads` begin so that promotion keeps; the name of the computed table follows.
+const TAG_PREFIX: &str = "sluice-promoted-";
 
 /// A table that promotion brought up to date.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,8 +77,10 @@ impl Skipped {
 pub async fn promote(lake: &Lake, progress: &(dyn Fn(&str) + Sync)) -> Result<Vec<Promoted>, Error> {
     let mut promoted = Vec::new();
     let mut failed = None;
+    let mut tables = Vec::new();
     for model in model::embedded()? {
         for dataset in datasets(lake, &model).await? {
+            tables.push(model.table(&dataset));
             match Target::new(lake, &model, &dataset).bring_up(progress).await {
                 Ok(brought_up) => promoted.extend(brought_up),
                 Err(source) if failed.is_none() => {
@@ -87,7 +92,20 @@ pub async fn promote(lake: &Lake, progress: &(dyn Fn(&str) + Sync)) -> Result<Ve
             }
         }
     }
+    keep_sources(lake, &tables).await?;
     failed.map_or(Ok(promoted), Err)
+}
+
+/// Tags the snapshots of `bronze.payloads` that the tables were last computed from, so that no expiry takes them away:
+/// what has changed since is known only while they are there.
+async fn keep_sources(lake: &Lake, tables: &[TableName]) -> Result<(), Error> {
+    let mut tags = BTreeMap::new();
+    for table in tables {
+        let Some(loaded) = lake.table(table).await? else { continue };
+        let source = watermark(loaded.metadata()).map(|(_, source)| source);
+        tags.extend(source.map(|source| (format!("{TAG_PREFIX}{}", table.name), source)));
+    }
+    if tags.is_empty() { Ok(()) } else { lake.move_tags(&input::payloads_table(), &tags).await }
 }
 
 /// The datasets that have all of a model's source tables, in order.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use serde::Deserialize;
-use sluice_api::{Digest, Layer, TableName, check_name};
+use sluice_api::{Digest, Layer, PartitionField, TableName, Transform, check_name};
 
 use super::template;
 use crate::Error;
@@ -14,8 +14,9 @@ const OPEN: &str = "/* +++";
 const CLOSE: &str = "+++ */";
 
 /// A reading of the embedded models would be the same each time; they are parsed when a promotion begins.
-const EMBEDDED: [&str; 4] = [
+const EMBEDDED: [&str; 5] = [
     include_str!("../../models/index.sql"),
+    include_str!("../../models/coverage.sql"),
     include_str!("../../models/kernel_stats.sql"),
     include_str!("../../models/collective.sql"),
     include_str!("../../models/straggler.sql"),
@@ -29,17 +30,45 @@ pub(super) enum Key {
     PayloadId,
     /// All payloads of one capture; rows carry `payload_ids`.
     CaptureId,
+    /// All payloads of one site and day of acquisition; rows carry `payload_ids`, and the table is partitioned so.
+    Partition,
 }
 
 impl Key {
-    /// The column of the model's table.
-    pub(super) fn column(self) -> &'static str {
+    /// The columns of the model's table.
+    pub(super) fn columns(self) -> &'static [&'static str] {
         match self {
-            Self::PayloadId => "payload_id",
-            Self::CaptureId => "capture_id",
+            Self::PayloadId => &["payload_id"],
+            Self::CaptureId => &["capture_id"],
+            Self::Partition => &[SITE, ACQUIRED_DAY],
+        }
+    }
+
+    /// What one of it is, for people.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::PayloadId => "payload",
+            Self::CaptureId => "capture",
+            Self::Partition => "partition",
+        }
+    }
+
+    /// How a table with this key is partitioned: each of its files then belongs to one key.
+    pub(super) fn partition(self) -> Vec<PartitionField> {
+        match self {
+            Self::PayloadId | Self::CaptureId => Vec::new(),
+            Self::Partition => self
+                .columns()
+                .iter()
+                .map(|column| PartitionField { column: (*column).to_owned(), transform: Transform::Identity })
+                .collect(),
         }
     }
 }
+
+/// The columns that a partition is made of.
+const SITE: &str = "site";
+const ACQUIRED_DAY: &str = "acquired_day";
 
 /// The types that models use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -50,6 +79,8 @@ pub(super) enum ModelType {
     Long,
     #[serde(rename = "double")]
     Double,
+    #[serde(rename = "date")]
+    Date,
     #[serde(rename = "timestamp")]
     Timestamp,
     #[serde(rename = "list<long>")]
@@ -66,6 +97,7 @@ impl ModelType {
             Self::Text => DataType::Utf8,
             Self::Long => DataType::Int64,
             Self::Double => DataType::Float64,
+            Self::Date => DataType::Date32,
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
             Self::ListLong => list_of(DataType::Int64),
             Self::ListText => list_of(DataType::Utf8),
@@ -172,6 +204,12 @@ pub(super) fn embedded() -> Result<Vec<Model>, Error> {
         .collect()
 }
 
+/// One embedded model, for tests.
+#[cfg(test)]
+pub(super) fn named(name: &str) -> Model {
+    embedded().unwrap().into_iter().find(|model| model.name == name).unwrap()
+}
+
 /// Front matter, its text, and the SQL below it.
 fn parse(text: &str) -> Result<(FrontMatter, &str, &str), Error> {
     let (head, body) = text.strip_prefix(OPEN).and_then(|rest| rest.split_once(CLOSE)).ok_or_else(|| {
@@ -186,8 +224,8 @@ fn parse(text: &str) -> Result<(FrontMatter, &str, &str), Error> {
     for name in columns.iter().copied().chain([front_matter.name.as_str()]) {
         check_name(name).map_err(|error| Error::Invalid(error.to_string()))?;
     }
-    let key = front_matter.key.column();
-    if let Some(missing) = front_matter.order.iter().map(String::as_str).chain([key]).find(|c| !columns.contains(c)) {
+    let needed = front_matter.order.iter().map(String::as_str).chain(front_matter.key.columns().iter().copied());
+    if let Some(missing) = needed.into_iter().find(|column| !columns.contains(column)) {
         return Err(Error::Invalid(format!("expected model `{}` to have a column `{missing}`", front_matter.name)));
     }
     Ok((front_matter, head, body.trim()))
@@ -211,7 +249,7 @@ mod tests {
     fn every_embedded_model_is_whole() {
         let models = embedded().unwrap();
         let names: Vec<_> = models.iter().map(|model| model.name.as_str()).collect();
-        assert_eq!(names, ["index", "kernel_stats", "collective", "straggler"]);
+        assert_eq!(names, ["index", "coverage", "kernel_stats", "collective", "straggler"]);
         for model in &models {
             assert!(!model.body.contains("{{ model."), "{}", model.name);
             assert!(model.columns.iter().all(|column| !column.doc.is_empty() && !column.doc.ends_with('.')));
@@ -223,8 +261,8 @@ mod tests {
     #[test]
     fn tables_are_named_after_dataset_and_model() {
         let models = embedded().unwrap();
-        assert_eq!(models[3].table("train_a").to_string(), "gold.train_a_straggler");
-        let sources: Vec<_> = models[3].source_tables("train_a").map(|table| table.to_string()).collect();
+        assert_eq!(models[4].table("train_a").to_string(), "gold.train_a_straggler");
+        let sources: Vec<_> = models[4].source_tables("train_a").map(|table| table.to_string()).collect();
         assert_eq!(sources, ["silver.train_a_collective"]);
     }
 

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 
 use super::rows::{Rows, long_at, text_at};
 use crate::Error;
 
 /// The columns that promotion reads.
-pub(super) const COLUMNS: &str = "payload_id, stage, revision, dataset, node, acquired_at, quantity, kind, run_id, \
-                                  capture_id, rank, world_size, facts";
+pub(super) const COLUMNS: &str = "payload_id, stage, revision, dataset, site, node, acquired_at, quantity, kind, \
+                                  run_id, capture_id, rank, world_size, facts";
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// One landed stage of a payload.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +21,7 @@ pub(super) struct PayloadRow {
     pub(super) stage: String,
     pub(super) revision: i64,
     pub(super) dataset: String,
+    pub(super) site: Option<String>,
     pub(super) node: Option<String>,
     pub(super) acquired_at_micros: Option<i64>,
     pub(super) quantity: Option<String>,
@@ -32,6 +35,11 @@ pub(super) struct PayloadRow {
 }
 
 impl PayloadRow {
+    /// The UTC day of its acquisition, in days since 1970.
+    pub(super) fn acquired_day(&self) -> Option<i32> {
+        i32::try_from(self.acquired_at_micros?.div_euclid(MICROS_PER_DAY)).ok()
+    }
+
     /// What tells one landing from another: rows of `bronze.payloads` are added and removed, never updated.
     fn landing(&self) -> (&str, &str, i64) {
         (&self.payload_id, &self.stage, self.revision)
@@ -45,7 +53,7 @@ pub(super) fn read(batches: &[RecordBatch]) -> Result<Vec<PayloadRow>, Error> {
         let rows = Rows(batch);
         let text = |name| rows.text(name);
         let (payload_id, stage, dataset) = (text("payload_id")?, text("stage")?, text("dataset")?);
-        let (node, quantity, kind) = (text("node")?, text("quantity")?, text("kind")?);
+        let (site, node, quantity, kind) = (text("site")?, text("node")?, text("quantity")?, text("kind")?);
         let (run_id, capture_id) = (text("run_id")?, text("capture_id")?);
         let (revision, rank, world_size) = (rows.long("revision")?, rows.long("rank")?, rows.long("world_size")?);
         let acquired_at = rows.micros("acquired_at")?;
@@ -55,6 +63,7 @@ pub(super) fn read(batches: &[RecordBatch]) -> Result<Vec<PayloadRow>, Error> {
                 stage: text_at(&stage, row).unwrap_or_default(),
                 revision: long_at(&revision, row).unwrap_or_default(),
                 dataset: text_at(&dataset, row).unwrap_or_default(),
+                site: text_at(&site, row),
                 node: text_at(&node, row),
                 acquired_at_micros: long_at(&acquired_at, row),
                 quantity: text_at(&quantity, row),
@@ -88,10 +97,13 @@ pub(super) fn relation(payloads: &[&PayloadRow]) -> Result<RecordBatch, Error> {
         Arc::new(payloads.iter().map(|row| value(row)).collect::<Int64Array>())
     };
     let acquired_at: TimestampMicrosecondArray = payloads.iter().map(|row| row.acquired_at_micros).collect();
+    let acquired_day: Date32Array = payloads.iter().map(|row| row.acquired_day()).collect();
     RecordBatch::try_from_iter_with_nullable([
         ("payload_id", text(|row| Some(&row.payload_id)), false),
+        ("site", text(|row| row.site.as_deref()), true),
         ("node", text(|row| row.node.as_deref()), true),
         ("acquired_at", Arc::new(acquired_at), true),
+        ("acquired_day", Arc::new(acquired_day), true),
         ("run_id", text(|row| row.run_id.as_deref()), true),
         ("capture_id", text(|row| row.capture_id.as_deref()), true),
         ("rank", long(|row| row.rank), true),

@@ -1,6 +1,6 @@
 //! Columns of a query's answer as plain Rust values, whichever of Arrow's string and integer types the engine chose.
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, MapArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, MapArray, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 
@@ -24,6 +24,11 @@ impl Rows<'_> {
 
     pub(super) fn boolean(&self, name: &str) -> Result<arrow::array::BooleanArray, Error> {
         Ok(self.cast(name, &DataType::Boolean)?.as_boolean().clone())
+    }
+
+    /// Days since 1970.
+    pub(super) fn day(&self, name: &str) -> Result<Date32Array, Error> {
+        Ok(self.cast(name, &DataType::Date32)?.as_primitive().clone())
     }
 
     /// Microseconds since 1970.

@@ -131,7 +131,7 @@ pub(super) fn statements<'a>(
 mod tests {
     use super::*;
     use crate::promote::bands::band_columns;
-    use crate::promote::model::embedded;
+    use crate::promote::model::named;
 
     fn cube(payload_id: &str, quantity: &str, facts: &[(&str, &str)]) -> PayloadRow {
         PayloadRow {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn run(payloads: &[PayloadRow], grids: &[(&str, Grid)]) -> (Vec<String>, Vec<String>) {
-        let model = embedded().unwrap().remove(0);
+        let model = named("index");
         let names = ["b001", "b002", "b003"];
         let grids = grids.iter().map(|(id, grid)| ((*id).to_owned(), grid.clone())).collect();
         let rows: Vec<_> = payloads.iter().collect();

@@ -12,7 +12,7 @@ use datafusion::catalog::MemorySchemaProvider;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
 
-use super::model::{Model, embedded};
+use super::model::named;
 use super::payloads::PayloadRow;
 use super::statement;
 
@@ -83,15 +83,11 @@ fn context(table: &str, batch: RecordBatch) -> SessionContext {
     context
 }
 
-fn model(name: &str) -> Model {
-    embedded().unwrap().into_iter().find(|model| model.name == name).unwrap()
-}
-
 /// The chosen columns of the model's rows, as text: one line per row.
 async fn rows(name: &str, kernels: &[Kernel], payloads: &[PayloadRow], columns: &[&str]) -> Vec<String> {
-    let model = model(name);
+    let model = named(name);
     let payloads: Vec<&PayloadRow> = payloads.iter().collect();
-    let statements = statement::plain(&model, "d", &payloads).unwrap();
+    let statements = [statement::plain(&model, "d", &payloads).unwrap()];
     let batches =
         statement::run(&context("d_collective", collective_table(kernels)), &model, &statements).await.unwrap();
     chosen(&batches, columns)
@@ -277,9 +273,9 @@ async fn percentiles_are_durations_that_occurred() {
         ("dur_ns", Arc::new(Int64Array::from(durations)), true),
     ])
     .unwrap();
-    let model = model("kernel_stats");
+    let model = named("kernel_stats");
     let payload = rank("a", 4);
-    let statements = statement::plain(&model, "d", &[&payload]).unwrap();
+    let statements = [statement::plain(&model, "d", &[&payload]).unwrap()];
     let batches = statement::run(&context("d_kernel", batch), &model, &statements).await.unwrap();
     let columns = ["payload_id", "rank", "name", "count", "time_ns", "p50_ns", "p99_ns", "min_ns", "max_ns"];
     // ceil(150 x 0.5) = 75 and ceil(150 x 0.99) = 149.
@@ -334,7 +330,7 @@ mod index {
             facts: [("index_cell", "2"), ("indices", "ndvi")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             ..PayloadRow::default()
         };
-        let model = model("index");
+        let model = named("index");
         let columns = band_columns(["b001", "b002", "b003"]);
         let (statements, _) = spectral::statements(&model, "d", &[&payload], &grids, &columns).unwrap();
         let batches = statement::run(&context("d_pixels", pixels()), &model, &statements).await.unwrap();
@@ -386,7 +382,7 @@ mod index {
             arrays.push(Arc::new(Float32Array::from(vec![f32::from(number); 9])));
         }
         let wide = RecordBatch::try_new(Arc::new(arrow::datatypes::Schema::new(fields)), arrays).unwrap();
-        let model = model("index");
+        let model = named("index");
         let columns = band_columns(names.iter().map(String::as_str));
         let (statements, _) = spectral::statements(&model, "d", &[&payload], &grids, &columns).unwrap();
         let batches = statement::run(&context("d_pixels", wide), &model, &statements).await.unwrap();

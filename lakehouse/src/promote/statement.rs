@@ -22,9 +22,6 @@ const INPUT_CATALOG: &str = "promotion";
 const INPUT_SCHEMA: &str = "input";
 const PAYLOADS: &str = "promotion.input.payloads";
 
-/// How many payloads one query reads: bounds the length of its lists, not of its answer.
-const PAYLOADS_PER_STATEMENT: usize = 512;
-
 /// SQL, and the payloads that it reads.
 #[derive(Debug)]
 pub(super) struct Statement<'a> {
@@ -38,37 +35,15 @@ pub(super) fn expand(model: &Model, value_of: impl Fn(&str) -> Option<String>) -
         .map_err(|name| Error::Invalid(format!("expected a value for `{name}` in model `{}`, found none", model.name)))
 }
 
-/// The statements of a model whose SQL is the same for all payloads. A key is never cut in two.
-pub(super) fn plain<'a>(
-    model: &Model,
-    dataset: &str,
-    payloads: &[&'a PayloadRow],
-) -> Result<Vec<Statement<'a>>, Error> {
-    let mut sorted = payloads.to_vec();
-    let key_of = |row: &&'a PayloadRow| match model.key {
-        Key::PayloadId => Some(row.payload_id.as_str()),
-        Key::CaptureId => row.capture_id.as_deref(),
-    };
-    sorted.sort_by_key(|row| (key_of(row), row.payload_id.as_str()));
-    let mut chunks: Vec<Vec<&'a PayloadRow>> = Vec::new();
-    for rows in sorted.chunk_by(|a, b| key_of(a) == key_of(b)) {
-        match chunks.last_mut() {
-            Some(chunk) if chunk.len() + rows.len() <= PAYLOADS_PER_STATEMENT => chunk.extend(rows),
-            _ => chunks.push(rows.to_vec()),
-        }
-    }
-    chunks
-        .into_iter()
-        .map(|payloads| {
-            let sql = expand(model, |name| match name {
-                "dataset" => Some(dataset.to_owned()),
-                "payloads" => Some(PAYLOADS.to_owned()),
-                "payload_ids" => Some(literals(payloads.iter().map(|row| row.payload_id.as_str()))),
-                _ => None,
-            })?;
-            Ok(Statement { sql, payloads })
-        })
-        .collect()
+/// The statement of a model whose SQL is the same for all payloads.
+pub(super) fn plain<'a>(model: &Model, dataset: &str, payloads: &[&'a PayloadRow]) -> Result<Statement<'a>, Error> {
+    let sql = expand(model, |name| match name {
+        "dataset" => Some(dataset.to_owned()),
+        "payloads" => Some(PAYLOADS.to_owned()),
+        "payload_ids" => Some(literals(payloads.iter().map(|row| row.payload_id.as_str()))),
+        _ => None,
+    })?;
+    Ok(Statement { sql, payloads: payloads.to_vec() })
 }
 
 /// The columns of the model's table, with docs and units in the fields' metadata.
@@ -76,7 +51,7 @@ pub(super) fn schema(model: &Model) -> SchemaRef {
     let fields = model.columns.iter().map(|column| {
         let mut metadata = HashMap::from([("doc".to_owned(), column.doc.clone())]);
         metadata.extend(column.unit.clone().map(|unit| ("unit".to_owned(), unit)));
-        let nullable = column.name != model.key.column();
+        let nullable = model.key == Key::Partition || !model.key.columns().contains(&column.name.as_str());
         Field::new(&column.name, column.column_type.arrow(), nullable).with_metadata(metadata)
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
@@ -134,27 +109,19 @@ fn conform(batch: &RecordBatch, schema: &SchemaRef, model: &Model) -> Result<Rec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::promote::model::embedded;
-
-    fn rank(payload_id: String, capture_id: &str) -> PayloadRow {
-        PayloadRow { payload_id, capture_id: Some(capture_id.into()), ..PayloadRow::default() }
-    }
+    use crate::promote::model::named;
 
     #[test]
-    fn a_capture_is_never_cut_in_two() {
-        let model = embedded().unwrap().remove(2);
-        let mut rows: Vec<_> = (0..400).map(|number| rank(format!("a{number}"), "a")).collect();
-        rows.extend((0..400).map(|number| rank(format!("b{number}"), "b")));
-        rows.extend((0..600).map(|number| rank(format!("c{number}"), "c")));
-        let statements = plain(&model, "d", &rows.iter().collect::<Vec<_>>()).unwrap();
-        assert_eq!(statements.iter().map(|statement| statement.payloads.len()).collect::<Vec<_>>(), [400, 400, 600]);
-        assert!(statements[0].sql.contains("FROM silver.d_collective"), "{}", statements[0].sql);
-        assert!(!statements[0].sql.contains("{{"), "{}", statements[0].sql);
+    fn every_name_of_a_statement_has_its_value() {
+        let row = PayloadRow { payload_id: "p".into(), ..PayloadRow::default() };
+        let statement = plain(&named("collective"), "d", &[&row]).unwrap();
+        assert!(statement.sql.contains("FROM silver.d_collective"), "{}", statement.sql);
+        assert!(statement.sql.contains("IN ('p')") && !statement.sql.contains("{{"), "{}", statement.sql);
     }
 
     #[test]
     fn a_table_has_docs_units_and_a_required_key() {
-        let model = embedded().unwrap().remove(3);
+        let model = named("straggler");
         let schema = schema(&model);
         assert!(!schema.field_with_name("capture_id").unwrap().is_nullable());
         let delay = schema.field_with_name("total_delay_ns").unwrap();

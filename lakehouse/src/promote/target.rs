@@ -1,20 +1,25 @@
 //! One model's table in one dataset: what changed, the rows computed anew, and the commit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
+use iceberg::spec::{Literal, Struct};
 use sluice_api::TableName;
 
-use super::keys::{self, Changed};
-use super::model::Model;
+use super::keys::{self, Changed, KeyValue};
+use super::model::{Key, Model};
 use super::payloads::PayloadRow;
 use super::watermark::{self, Watermark};
 use super::{Promoted, Skipped, input, spectral, statement};
-use crate::{Error, Lake, Replaced};
+use crate::replace::Outgoing;
+use crate::{Error, Lake, LandedFile, Replaced};
 
 /// How often a table is looked at again because somebody else committed to it.
 const ATTEMPTS_MAX: u32 = 16;
+
+/// How many payloads one query reads: bounds its lists, and the rows that are in memory.
+const PAYLOADS_AT_ONCE: usize = 512;
 
 /// A model's table in a dataset.
 pub(super) struct Target<'a> {
@@ -40,6 +45,14 @@ struct Found {
     head: Option<i64>,
     /// Of the model as it is now: a watermark of another model's text counts for nothing.
     watermark: Option<i64>,
+}
+
+/// What was computed so far. The rows are in files already.
+#[derive(Default)]
+struct Computed {
+    files: Vec<LandedFile>,
+    rows: usize,
+    skipped: Vec<Skipped>,
 }
 
 impl<'a> Target<'a> {
@@ -77,15 +90,14 @@ impl<'a> Target<'a> {
         if keys.is_empty() {
             return Ok(Tried::UpToDate);
         }
-        progress(&format!("computing {} of {}", self.table, counted(keys.len(), self.model.key.column())));
         let changed = Changed::of(self.model, keys, &now);
-        let (rows, skipped) = self.compute(&context, &changed.payloads).await?;
-        let Some(replaced) = self.commit(&found, &changed.keys, &rows, pinned).await? else {
-            return Ok(Tried::Promoted(self.promoted(&changed, &rows, skipped, None)));
+        let computed = self.compute(&context, &changed, &found, progress).await?;
+        let Some(replaced) = self.commit(&found, &changed.keys, &computed.files, pinned).await? else {
+            return Ok(Tried::Promoted(self.promoted(&changed, computed, None)));
         };
         Ok(match replaced {
             Replaced::Committed { snapshot_id } => {
-                Tried::Promoted(self.promoted(&changed, &rows, skipped, Some(snapshot_id)))
+                Tried::Promoted(self.promoted(&changed, computed, Some(snapshot_id)))
             }
             Replaced::Conflict => Tried::Conflict,
         })
@@ -107,7 +119,7 @@ impl<'a> Target<'a> {
         found: &Found,
         before: Option<&[PayloadRow]>,
         now: &[PayloadRow],
-    ) -> Result<BTreeSet<String>, Error> {
+    ) -> Result<BTreeSet<KeyValue>, Error> {
         let mut keys = keys::since(self.model, before, now);
         if found.exists {
             keys.extend(match before {
@@ -122,60 +134,113 @@ impl<'a> Target<'a> {
         Ok(keys)
     }
 
+    /// Computes part by part: the rows of one are written before the next begins.
     async fn compute(
         &self,
         context: &SessionContext,
+        changed: &Changed<'_>,
+        found: &Found,
+        progress: &(dyn Fn(&str) + Sync),
+    ) -> Result<Computed, Error> {
+        let mut computed = Computed::default();
+        let all = counted(changed.keys.len(), self.model.key.noun());
+        progress(&format!("computing {} of {all}", self.table));
+        if found.exists {
+            self.make_ready().await?;
+        }
+        let parts = changed.parts(PAYLOADS_AT_ONCE);
+        for (number, part) in (1..).zip(&parts) {
+            if parts.len() > 1 {
+                progress(&format!("computing {} of {all}: part {number} of {}", self.table, parts.len()));
+            }
+            if let Err(error) = self.compute_part(context, part, &mut computed).await {
+                self.lake.discard_files(&computed.files).await;
+                return Err(error);
+            }
+        }
+        Ok(computed)
+    }
+
+    async fn compute_part(
+        &self,
+        context: &SessionContext,
         payloads: &[&PayloadRow],
-    ) -> Result<(Vec<RecordBatch>, Vec<Skipped>), Error> {
+        computed: &mut Computed,
+    ) -> Result<(), Error> {
         let (statements, skipped) = if self.model.indices.is_empty() {
-            (statement::plain(self.model, self.dataset, payloads)?, Vec::new())
+            (vec![statement::plain(self.model, self.dataset, payloads)?], Vec::new())
         } else {
             let grids = input::grids(self.lake, context, payloads).await?;
             let columns = input::pixel_columns(self.lake, self.model, self.dataset).await?;
             spectral::statements(self.model, self.dataset, payloads, &grids, &columns)?
         };
-        Ok((statement::run(context, self.model, &statements).await?, skipped))
+        let rows = statement::run(context, self.model, &statements).await?;
+        computed.skipped.extend(skipped);
+        computed.rows += rows.iter().map(RecordBatch::num_rows).sum::<usize>();
+        if !rows.is_empty() {
+            self.make_ready().await?;
+            computed.files.extend(self.lake.write_rows(&self.table, &rows).await?);
+        }
+        Ok(())
+    }
+
+    /// The table, made or grown to what the model's columns are.
+    async fn make_ready(&self) -> Result<(), Error> {
+        let properties = BTreeMap::from([("comment".to_owned(), self.model.doc.clone())]);
+        let partition = self.model.key.partition();
+        self.lake.create_gold(&self.table, &statement::schema(self.model), &partition, &properties).await
     }
 
     /// None where there is neither a table nor a row to make one for.
     async fn commit(
         &self,
         found: &Found,
-        keys: &BTreeSet<String>,
-        rows: &[RecordBatch],
+        keys: &BTreeSet<KeyValue>,
+        files: &[LandedFile],
         pinned: i64,
     ) -> Result<Option<Replaced>, Error> {
-        if !found.exists && rows.is_empty() {
+        if !found.exists && files.is_empty() {
             return Ok(None);
         }
-        let properties = BTreeMap::from([("comment".to_owned(), self.model.doc.clone())]);
-        self.lake.create_gold(&self.table, &statement::schema(self.model), &[], &properties).await?;
         let summary = watermark::summary(self.model, pinned);
-        let key_column = self.model.key.column();
-        self.lake.replace_keys(&self.table, key_column, keys, rows, &summary, found.head).await.map(Some)
+        let (texts, partitions) = by_kind(keys);
+        let outgoing = match (self.model.key, self.model.key.columns()) {
+            (Key::Partition, _) => Outgoing::Partitions(&partitions),
+            (_, columns) => Outgoing::Keys(columns[0], &texts),
+        };
+        self.lake.exchange(&self.table, outgoing, files, &summary, found.head).await.map(Some)
     }
 
-    fn promoted(
-        &self,
-        changed: &Changed<'_>,
-        rows: &[RecordBatch],
-        skipped: Vec<Skipped>,
-        snapshot_id: Option<i64>,
-    ) -> Promoted {
+    fn promoted(&self, changed: &Changed<'_>, computed: Computed, snapshot_id: Option<i64>) -> Promoted {
         Promoted {
             model: self.model.name.clone(),
             dataset: self.dataset.to_owned(),
             table: self.table.clone(),
             keys: changed.keys.len(),
-            rows: rows.iter().map(RecordBatch::num_rows).sum(),
+            rows: computed.rows,
             snapshot_id,
-            skipped,
+            skipped: computed.skipped,
         }
     }
 }
 
+/// Keys as what a table's rows or its files are found by.
+fn by_kind(keys: &BTreeSet<KeyValue>) -> (BTreeSet<String>, HashSet<Struct>) {
+    let (mut texts, mut partitions) = (BTreeSet::new(), HashSet::new());
+    for key in keys {
+        match key {
+            KeyValue::Text(text) => {
+                texts.insert(text.clone());
+            }
+            KeyValue::Partition(site, day) => {
+                partitions.insert(Struct::from_iter([site.as_ref().map(Literal::string), day.map(Literal::date)]));
+            }
+        }
+    }
+    (texts, partitions)
+}
+
 /// `1 payload`, `8 captures`.
-fn counted(count: usize, key_column: &str) -> String {
-    let noun = key_column.trim_end_matches("_id");
+fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -1,7 +1,11 @@
-use iceberg::spec::{MAIN_BRANCH, SnapshotReference, SnapshotRetention};
+use std::collections::BTreeMap;
+
+use iceberg::spec::{MAIN_BRANCH, SnapshotReference, SnapshotRetention, TableMetadata};
+use iceberg::{TableRequirement, TableUpdate};
 use sluice_api::TableName;
 
-use super::{check_name, remove_ref, set_ref};
+use super::{check_name, ref_is_unmoved, remove_ref, set_ref};
+use crate::commit::Commit;
 use crate::{AsOf, Error, Lake};
 
 impl Lake {
@@ -29,6 +33,27 @@ impl Lake {
         })
         .await?;
         Ok(snapshot_id)
+    }
+
+    /// Moves tags of a table, or makes them, in one commit. Snapshots that are gone and tags that stand right are left
+    /// alone.
+    pub(crate) async fn move_tags(&self, table: &TableName, tags: &BTreeMap<String, i64>) -> Result<(), Error> {
+        let moves = |metadata: &TableMetadata| {
+            let stands = |name: &str, id: i64| metadata.snapshot_for_ref(name).is_some_and(|s| s.snapshot_id() == id);
+            let wrong = tags.iter().filter(|(name, id)| !stands(name, **id) && metadata.snapshot_by_id(**id).is_some());
+            let mut commit = Commit {
+                requirements: vec![TableRequirement::UuidMatch { uuid: metadata.uuid() }],
+                updates: Vec::new(),
+            };
+            for (name, snapshot_id) in wrong {
+                let retention = SnapshotRetention::Tag { max_ref_age_ms: None };
+                let reference = SnapshotReference::new(*snapshot_id, retention);
+                commit.requirements.push(ref_is_unmoved(metadata, name));
+                commit.updates.push(TableUpdate::SetSnapshotRef { ref_name: name.clone(), reference });
+            }
+            Ok((!commit.updates.is_empty()).then_some(commit))
+        };
+        self.change_refs(table, moves).await.map(|_| ())
     }
 
     /// Removes a tag or a branch of one table; whether there was one. What it alone kept goes at the next expiry.

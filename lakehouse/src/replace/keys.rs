@@ -1,12 +1,12 @@
-//! Exchanging the rows of some keys for computed ones, on top of a head that must not have moved: what promotion does.
+//! Exchanging rows for computed ones, on top of a head that must not have moved: what promotion does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use arrow::record_batch::RecordBatch;
-use iceberg::spec::Operation;
+use iceberg::spec::{Operation, SnapshotRef, Struct, TableMetadata};
 use sluice_api::TableName;
 
-use super::removal::{Known, Removing};
+use super::removal::{Known, Removal, Removing};
 use crate::commit::{Outcome as CommitOutcome, SnapshotProducer};
 use crate::paths::Paths;
 use crate::rows::TableWriter;
@@ -24,6 +24,15 @@ pub enum Replaced {
     Conflict,
 }
 
+/// Which rows go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outgoing<'a> {
+    /// Those whose text column is one of the keys.
+    Keys(&'a str, &'a BTreeSet<String>),
+    /// Those of whole partitions, by the current partition spec: no file is opened.
+    Partitions(&'a HashSet<Struct>),
+}
+
 impl Lake {
     /// Removes all rows whose text column `key_column` is one of `keys` and adds `rows`, in one `overwrite` snapshot
     /// on top of `expected_head`. The snapshot is made even if nothing is removed or added: its summary counts.
@@ -36,22 +45,27 @@ impl Lake {
         summary: &BTreeMap<String, String>,
         expected_head: Option<i64>,
     ) -> Result<Replaced, Error> {
-        let (_, metadata) = self.existing(table).await?;
-        let folder = Paths::replacement_key(table, uuid::Uuid::new_v4());
-        let mut fresh = TableWriter::new(self, table, &metadata, folder)?;
-        for batch in rows {
-            fresh.write(batch)?;
-        }
-        let files = fresh.finish().await?;
-        self.replace_keys_by_files(table, key_column, keys, &files, summary, expected_head).await
+        let files = self.write_rows(table, rows).await?;
+        self.exchange(table, Outgoing::Keys(key_column, keys), &files, summary, expected_head).await
     }
 
-    /// [`Lake::replace_keys`] with rows that were written before; where the head had moved on, the files are removed.
-    pub(crate) async fn replace_keys_by_files(
+    /// Rows as files of a table, for [`Lake::exchange`]; nobody sees them before it.
+    pub(crate) async fn write_rows(&self, table: &TableName, rows: &[RecordBatch]) -> Result<Vec<LandedFile>, Error> {
+        let (_, metadata) = self.existing(table).await?;
+        let folder = Paths::replacement_key(table, uuid::Uuid::new_v4());
+        let mut writer = TableWriter::new(self, table, &metadata, folder)?;
+        for batch in rows {
+            writer.write(batch)?;
+        }
+        writer.finish().await
+    }
+
+    /// Takes rows out and puts files in, in one `overwrite` snapshot on top of `expected_head`, made even if nothing
+    /// comes or goes. Where the head had moved on, the files are removed.
+    pub(crate) async fn exchange(
         &self,
         table: &TableName,
-        key_column: &str,
-        keys: &BTreeSet<String>,
+        outgoing: Outgoing<'_>,
         files: &[LandedFile],
         summary: &BTreeMap<String, String>,
         expected_head: Option<i64>,
@@ -62,10 +76,7 @@ impl Lake {
             self.discard_files(files).await;
             return Ok(Replaced::Conflict);
         }
-        let folder = Paths::replacement_key(table, uuid::Uuid::new_v4());
-        let removing = Removing { table, key_column, keys, folder: &folder };
-        let mut known = Known::default();
-        let removal = self.removal(&metadata, head, &removing, &mut known).await?;
+        let removal = self.outgoing(table, &metadata, head, outgoing).await?;
         let added = removal.kept.iter().chain(files).map(|file| file.data_file(self.paths(), &metadata));
         let added = added.collect::<Result<_, _>>()?;
         let mut producer = SnapshotProducer::new(self, table, &metadata)?;
@@ -77,6 +88,34 @@ impl Lake {
                 self.discard_files(&removal.kept).await;
                 self.discard_files(files).await;
                 Ok(Replaced::Conflict)
+            }
+        }
+    }
+
+    async fn outgoing(
+        &self,
+        table: &TableName,
+        metadata: &TableMetadata,
+        head: Option<&SnapshotRef>,
+        outgoing: Outgoing<'_>,
+    ) -> Result<Removal, Error> {
+        match outgoing {
+            Outgoing::Keys(key_column, keys) => {
+                let folder = Paths::replacement_key(table, uuid::Uuid::new_v4());
+                let removing = Removing { table, key_column, keys, folder: &folder };
+                self.removal(metadata, head, &removing, &mut Known::default()).await
+            }
+            Outgoing::Partitions(partitions) => {
+                let live = self.live_by_spec(table, metadata, head).await?;
+                if live.iter().any(|file| file.spec_id != metadata.default_partition_spec_id()) {
+                    return Err(Error::Unsupported {
+                        table: table.clone(),
+                        feature: "files of several partition specs",
+                    });
+                }
+                let gone = live.into_iter().map(|file| file.entry);
+                let gone = gone.filter(|entry| partitions.contains(entry.data_file().partition()));
+                Ok(Removal { removed: gone.collect(), kept: Vec::new() })
             }
         }
     }

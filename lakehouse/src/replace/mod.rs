@@ -5,6 +5,7 @@ mod payloads;
 mod removal;
 mod touch;
 
+pub(crate) use keys::Outgoing;
 pub use keys::Replaced;
 pub(crate) use payloads::PAYLOAD_ID;
 pub use payloads::{AffectedFile, PayloadsReplaced};

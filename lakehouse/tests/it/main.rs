@@ -13,6 +13,7 @@ mod ministack;
 mod moved;
 mod payloads;
 mod promote;
+mod promote_follows;
 mod proxy;
 mod pruning;
 mod refs;

@@ -16,28 +16,43 @@ use sluice_lakehouse::{Lake, Replaced};
 
 /// What a test says of a payload; the rest is the same for all.
 #[derive(Clone, Copy)]
-struct Landing {
-    payload_id: &'static str,
-    revision: i32,
-    dataset: &'static str,
-    kind: &'static str,
-    quantity: Option<&'static str>,
-    rank: Option<i32>,
-    facts: &'static [(&'static str, &'static str)],
+pub(crate) struct Landing {
+    pub(crate) payload_id: &'static str,
+    pub(crate) revision: i32,
+    pub(crate) dataset: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) quantity: Option<&'static str>,
+    pub(crate) rank: Option<i32>,
+    pub(crate) facts: &'static [(&'static str, &'static str)],
+    pub(crate) days_later: i64,
 }
 
-const RANK: Landing =
-    Landing { payload_id: "", revision: 0, dataset: "train", kind: "trace", quantity: None, rank: None, facts: &[] };
+const DAY: i64 = 86_400_000_000;
 
-fn rank(payload_id: &'static str, rank: i32) -> Landing {
+const RANK: Landing = Landing {
+    payload_id: "",
+    revision: 0,
+    dataset: "train",
+    kind: "trace",
+    quantity: None,
+    rank: None,
+    facts: &[],
+    days_later: 0,
+};
+
+pub(crate) fn rank(payload_id: &'static str, rank: i32) -> Landing {
     Landing { payload_id, rank: Some(rank), ..RANK }
 }
 
-fn cube(payload_id: &'static str, quantity: &'static str, facts: &'static [(&'static str, &'static str)]) -> Landing {
+pub(crate) fn cube(
+    payload_id: &'static str,
+    quantity: &'static str,
+    facts: &'static [(&'static str, &'static str)],
+) -> Landing {
     Landing { payload_id, dataset: "field", kind: "spectra", quantity: Some(quantity), facts, ..RANK }
 }
 
-fn table(layer: Layer, name: &str) -> TableName {
+pub(crate) fn table(layer: Layer, name: &str) -> TableName {
     TableName::new(layer, name)
 }
 
@@ -57,7 +72,7 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
 }
 
-fn payload_row(landing: Landing) -> RecordBatch {
+pub(crate) fn payload_row(landing: Landing) -> RecordBatch {
     let field = |name| Field::new(name, DataType::Utf8, true);
     let mut facts =
         MapBuilder::new(None, StringBuilder::new(), StringBuilder::new()).with_values_field(field("values"));
@@ -72,8 +87,12 @@ fn payload_row(landing: Landing) -> RecordBatch {
         ("stage", text(Some("full"))),
         ("revision", Arc::new(Int32Array::from(vec![landing.revision]))),
         ("dataset", text(Some(landing.dataset))),
+        ("site", text(Some("north"))),
         ("node", text(Some("n1"))),
-        ("acquired_at", Arc::new(TimestampMicrosecondArray::from(vec![1_700_000_000_000_000]))),
+        (
+            "acquired_at",
+            Arc::new(TimestampMicrosecondArray::from(vec![1_700_000_000_000_000 + landing.days_later * DAY])),
+        ),
         ("quantity", text(landing.quantity)),
         ("kind", text(Some(landing.kind))),
         ("run_id", text(capture_id.map(|_| "run"))),
@@ -102,19 +121,24 @@ fn kernel_rows(landing: Landing, kernels: &[(i64, i64)]) -> Vec<(&'static str, A
     ]
 }
 
-async fn add(lake: &Lake, table: &TableName, rows: RecordBatch) {
+/// The same as rows of the kernel table.
+pub(crate) fn kernel_table(landing: Landing, kernels: &[(i64, i64)]) -> RecordBatch {
+    let mut kernel = kernel_rows(landing, kernels);
+    kernel.push(("kernel_type", texts(std::iter::repeat_n("comm", kernels.len()))));
+    batch(kernel)
+}
+
+pub(crate) async fn add(lake: &Lake, table: &TableName, rows: RecordBatch) {
     lake.create_gold(table, &rows.schema(), &[], &BTreeMap::new()).await.unwrap();
     let head = lake.head(table).await.unwrap();
     let batch_id = BatchId(Digest::of(format!("{table} {head:?}").as_bytes()));
     lake.append_rows(table, batch_id, head, rows, &BTreeMap::new()).await.unwrap();
 }
 
-async fn land_rank(lake: &Lake, landing: Landing, kernels: &[(i64, i64)]) {
-    let mut kernel = kernel_rows(landing, kernels);
-    let mut collective = kernel.clone();
+pub(crate) async fn land_rank(lake: &Lake, landing: Landing, kernels: &[(i64, i64)]) {
+    let mut collective = kernel_rows(landing, kernels);
     let count = kernels.len();
-    kernel.push(("kernel_type", texts(std::iter::repeat_n("comm", count))));
-    add(lake, &table(Layer::Silver, "train_kernel"), batch(kernel)).await;
+    add(lake, &table(Layer::Silver, "train_kernel"), kernel_table(landing, kernels)).await;
     let no_text: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>; count]));
     let no_long: ArrayRef = Arc::new(Int64Array::from(vec![None; count]));
     let no_ranks = ListArray::from_iter_primitive::<Int64Type, Vec<Option<i64>>, _>(vec![None; count]);
@@ -133,13 +157,13 @@ async fn land_rank(lake: &Lake, landing: Landing, kernels: &[(i64, i64)]) {
 }
 
 /// Start and duration of two collectives.
-type Collectives = [(i64, i64); 2];
+pub(crate) type Collectives = [(i64, i64); 2];
 
 /// Rank 2 comes last in the first collective by 30 ns, rank 1 in the second by 4.
-const RANKS: [(&str, i32, Collectives); 3] =
+pub(crate) const RANKS: [(&str, i32, Collectives); 3] =
     [("a", 0, [(100, 50), (200, 40)]), ("b", 1, [(110, 40), (220, 20)]), ("c", 2, [(140, 10), (216, 24)])];
 
-async fn land_ranks(lake: &Lake, order: &[usize], promote_each: bool) {
+pub(crate) async fn land_ranks(lake: &Lake, order: &[usize], promote_each: bool) {
     for index in order {
         let (payload_id, number, kernels) = RANKS[*index];
         land_rank(lake, rank(payload_id, number), &kernels).await;
@@ -149,18 +173,18 @@ async fn land_ranks(lake: &Lake, order: &[usize], promote_each: bool) {
     }
 }
 
-async fn promoted(lake: &Lake) -> Vec<Promoted> {
+pub(crate) async fn promoted(lake: &Lake) -> Vec<Promoted> {
     promote(lake, &|_| {}).await.unwrap()
 }
 
-async fn rows(lake: &Lake, query: &str) -> Vec<String> {
+pub(crate) async fn rows(lake: &Lake, query: &str) -> Vec<String> {
     let answer = lake.sql(query, None).await.unwrap();
     let table = pretty_format_batches(&answer.batches).unwrap().to_string();
     let lines = table.lines().filter(|line| line.starts_with('|')).skip(1);
     lines.map(|line| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>().join("|")).collect()
 }
 
-async fn all_gold(lake: &Lake) -> Vec<Vec<String>> {
+pub(crate) async fn all_gold(lake: &Lake) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     for (name, order) in [
         ("train_kernel_stats", "payload_id, name"),
@@ -172,11 +196,11 @@ async fn all_gold(lake: &Lake) -> Vec<Vec<String>> {
     all
 }
 
-fn lake(root: &Path) -> Lake {
+pub(crate) fn lake(root: &Path) -> Lake {
     Lake::init(root).unwrap()
 }
 
-const STRAGGLER: &str = "SELECT straggler_rank, times_last, total_delay_ns, most_nccl_rank, most_nccl_ns, collectives, \
+pub(crate) const STRAGGLER: &str = "SELECT straggler_rank, times_last, total_delay_ns, most_nccl_rank, most_nccl_ns, collectives, \
                          ranks_landed, ranks_missing FROM gold.train_straggler";
 
 #[tokio::test]
@@ -241,7 +265,7 @@ async fn an_undone_payload_takes_its_rows_along_and_a_rerun_replaces_them() {
 }
 
 /// Takes a payload out of the source tables, `bronze.payloads` last.
-async fn remove(lake: &Lake, payload_id: &str) {
+pub(crate) async fn remove(lake: &Lake, payload_id: &str) {
     let keys = BTreeSet::from([payload_id.to_owned()]);
     for (layer, name) in
         [(Layer::Silver, "train_kernel"), (Layer::Silver, "train_collective"), (Layer::Bronze, "payloads")]
@@ -268,7 +292,7 @@ async fn two_promotions_at_once_leave_each_row_once() {
 }
 
 /// A cube of 2 lines and 2 samples: red 0.1, near infrared 0.3 but for one saturated pixel.
-async fn land_cube(lake: &Lake, landing: Landing) {
+pub(crate) async fn land_cube(lake: &Lake, landing: Landing) {
     let same = |value: &str| texts(std::iter::repeat_n(value, 4));
     let pixels = batch(vec![
         ("payload_id", same(landing.payload_id)),
@@ -303,7 +327,7 @@ async fn indices_are_computed_of_listed_quantities_only() {
     let lake = lake(root.path());
     land_cube(&lake, cube("dark", "radiance", &[])).await;
     let refused = promoted(&lake).await;
-    assert_eq!((refused.len(), refused[0].rows, refused[0].snapshot_id), (1, 0, None));
+    assert_eq!((refused[0].model.as_str(), refused[0].rows, refused[0].snapshot_id), ("index", 0, None));
     assert!(refused[0].skipped[0].reason.contains("found `radiance`"), "{:?}", refused[0].skipped);
     assert!(lake.table(&refused[0].table).await.unwrap().is_none(), "no table is made for no row");
     land_cube(&lake, cube("lit", "surface_reflectance", &[])).await;
@@ -345,7 +369,7 @@ async fn an_index_is_joined_with_a_class_map() {
     let map = Landing { dataset: "field_class", kind: "class", ..cube("map", "dn", &[]) };
     add(&lake, &table(Layer::Bronze, "payloads"), payload_row(map)).await;
     let tables: Vec<_> = promoted(&lake).await.into_iter().map(|promoted| promoted.table.to_string()).collect();
-    assert_eq!(tables, ["gold.field_index"], "a companion is no cube of spectra");
+    assert_eq!(tables, ["gold.field_index", "gold.field_coverage"], "a companion is no cube of spectra");
     let by_crop = "SELECT CAST(c.b001 AS BIGINT) AS crop, round(sum(i.mean * i.n_valid) / sum(i.n_valid), 3) AS ndvi, \
                    sum(i.n_valid) AS pixels FROM gold.field_index AS i JOIN silver.field_class_pixels AS c \
                    ON c.line = i.line_first AND c.sample = i.sample_first WHERE i.index = 'ndvi' GROUP BY 1 ORDER BY 1";
