@@ -12,7 +12,7 @@ pub(crate) fn log_to_stderr(verbose: u8) {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("SLUICE_LOG").unwrap_or_else(|_| {
-        EnvFilter::new(format!("{default},datafusion=warn,wasmtime=warn,cranelift=warn,iceberg=warn"))
+        EnvFilter::new(format!("{default},datafusion=warn,wasmtime=warn,cranelift=warn,iceberg=warn,aws_config=error"))
     });
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
 }

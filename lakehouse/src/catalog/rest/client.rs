@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::RestError;
 use super::auth::Auth;
-use super::wire::ErrorDocument;
+use super::wire::{AwsError, ErrorBody, ErrorDocument};
 use crate::catalog::settings::RestSettings;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -151,9 +151,10 @@ pub(super) fn silent(uri: &str) -> impl FnOnce(reqwest::Error) -> RestError + '_
 
 /// The error that an answer tells of.
 pub(super) fn refused(uri: &str, status: StatusCode, body: &[u8]) -> RestError {
-    let error = match serde_json::from_slice::<ErrorDocument>(body) {
-        Ok(document) => document.error,
-        Err(_) => super::wire::ErrorBody { message: String::from_utf8_lossy(body).into_owned(), ..Default::default() },
+    let error = match (serde_json::from_slice::<ErrorDocument>(body), serde_json::from_slice::<AwsError>(body)) {
+        (Ok(document), _) => document.error,
+        (_, Ok(AwsError { kind, message })) => ErrorBody { kind, message, ..ErrorBody::default() },
+        _ => ErrorBody { message: String::from_utf8_lossy(body).into_owned(), ..ErrorBody::default() },
     };
     let mut message = error.message;
     if let Some((cut, _)) = message.char_indices().find(|(index, _)| *index >= MESSAGE_BYTES_MAX) {

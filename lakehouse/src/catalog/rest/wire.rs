@@ -96,3 +96,12 @@ pub(crate) struct ErrorBody {
     #[serde(default)]
     pub(crate) code: u16,
 }
+
+/// An error of what stands before the catalogs of AWS.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AwsError {
+    #[serde(rename = "__type")]
+    pub(crate) kind: String,
+    #[serde(alias = "Message")]
+    pub(crate) message: String,
+}

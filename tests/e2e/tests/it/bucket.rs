@@ -85,6 +85,26 @@ fn a_signed_rest_catalog_and_a_bucket_make_a_lake_without_files_of_its_own() {
 }
 
 #[test]
+fn requests_to_a_rest_catalog_are_signed_as_aws_checks_them() {
+    let (server, key, secret) = Ministack::with_user();
+    let uri = format!("{}/iceberg", server.uri());
+    let arguments = ["--catalog", "rest", "--uri", &uri, "--warehouse", "000000000000", "--auth", "sigv4"];
+    let with = |secret: &str| {
+        let mut environment = server.environment();
+        environment.push(("AWS_ACCESS_KEY_ID".to_owned(), key.clone()));
+        environment.push(("AWS_SECRET_ACCESS_KEY".to_owned(), secret.to_owned()));
+        environment
+    };
+    let lake = Lake::initialised(&arguments, with(&secret));
+    land(&lake);
+    assert_eq!(lake.count("SELECT count(*) AS n FROM silver.c_pixels"), 2 * 4 * 6);
+    let forged = lake.command().arg("tables").envs(with("another")).output().unwrap();
+    let stderr = String::from_utf8_lossy(&forged.stderr).into_owned();
+    assert_eq!(forged.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("403 InvalidSignatureException"), "{stderr}");
+}
+
+#[test]
 fn a_place_for_tables_that_cannot_be_used_is_refused_with_what_was_found() {
     let store = Ministack::with_bucket(BUCKET);
     let folder = tempfile::tempdir().unwrap();
