@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use iceberg::TableCreation;
 use iceberg::io::FileIO;
 use iceberg::spec::{TableMetadata, TableMetadataBuilder};
@@ -11,6 +12,7 @@ use sluice_durable::Step;
 use super::Loaded;
 use super::cache::Cache;
 use super::sqlite::{Database, Swap};
+use super::unread::unknown_feature;
 use crate::Error;
 use crate::commit::{Commit, Outcome};
 use crate::paths::Paths;
@@ -54,12 +56,25 @@ impl EmbeddedCatalog {
         if let Some(known) = self.cache.at(table, &location) {
             return Ok(Some(known));
         }
-        let metadata = TableMetadata::read_from(&self.file_io, &location)
-            .await
-            .map_err(Error::metadata(format!("read metadata of `{table}`")))?;
+        let metadata = match TableMetadata::read_from(&self.file_io, &location).await {
+            Ok(metadata) => metadata,
+            Err(error) => return Err(self.unread(table, &location, error).await),
+        };
         let loaded = Loaded { location, metadata: Arc::new(metadata) };
         self.cache.put(table, &loaded, None);
         Ok(Some(loaded))
+    }
+
+    /// The error that metadata is not what this build reads, by the name of the feature where there is one.
+    async fn unread(&self, table: &TableName, location: &str, error: iceberg::Error) -> Error {
+        let body = match self.file_io.new_input(location) {
+            Ok(input) => input.read().await.unwrap_or_default(),
+            Err(_) => Bytes::new(),
+        };
+        match unknown_feature(&body) {
+            Some(feature) => Error::Unsupported { table: table.clone(), feature },
+            None => Error::metadata(format!("read metadata of `{table}`"))(error),
+        }
     }
 
     pub(crate) async fn create(&self, table: &TableName, creation: TableCreation) -> Result<Outcome, Error> {

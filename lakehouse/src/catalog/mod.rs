@@ -9,6 +9,7 @@ mod embedded;
 mod rest;
 mod settings;
 mod sqlite;
+mod unread;
 
 use iceberg::TableCreation;
 use iceberg::spec::TableMetadataRef;
