@@ -8,8 +8,12 @@ use sluice_lakehouse::BranchName;
 
 pub(crate) use catalog::{AuthKind, CatalogKind, InitArgs, ServeArgs};
 use catalog::{INIT_EXAMPLES, SERVE_EXAMPLES};
-use maintenance::{BRANCH_HELP, COMPACT_HELP, EXPIRE_HELP, ORPHANS_HELP, REWRITE_MANIFESTS_HELP, TAG_HELP};
-pub(crate) use maintenance::{BranchAction, CompactArgs, ExpireArgs, OrphansArgs, RewriteManifestsArgs, TagAction};
+use maintenance::{
+    BRANCH_HELP, COMPACT_HELP, EXPIRE_HELP, ORPHANS_HELP, REWRITE_MANIFESTS_HELP, SCHEMA_HELP, TAG_HELP,
+};
+pub(crate) use maintenance::{
+    BranchAction, CompactArgs, ExpireArgs, OrphansArgs, RewriteManifestsArgs, SchemaAction, SchemaTarget, TagAction,
+};
 
 use crate::verb::rollback::RollbackArgs;
 use crate::verb::undo::UndoArgs;
@@ -111,6 +115,12 @@ pub(crate) enum Verb {
     /// Sort a table's lists of files by partition, so that queries plan quickly. No row changes.
     #[command(after_help = REWRITE_MANIFESTS_HELP)]
     RewriteManifests(RewriteManifestsArgs),
+    /// Change a column of a table so that every row stays readable.
+    #[command(after_help = SCHEMA_HELP)]
+    Schema {
+        #[command(subcommand)]
+        action: SchemaAction,
+    },
     /// Drop old snapshots, and delete the files that no snapshot names any more.
     ///
     /// Kept are what a tag or a branch names, what gold was computed from, and what landings that are not finished need.

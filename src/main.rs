@@ -72,6 +72,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Branch { action } => runtime.block_on(verb::branch::run(&lake, action)),
         Verb::Compact(args) => runtime.block_on(verb::compact::run(&lake, args)),
         Verb::RewriteManifests(args) => runtime.block_on(verb::rewrite_manifests::run(&lake, args)),
+        Verb::Schema { action } => runtime.block_on(verb::schema::run(&lake, action)),
         Verb::Expire(args) => runtime.block_on(verb::expire::run(&lake, args)),
         Verb::Orphans(args) => runtime.block_on(verb::orphans::run(&lake, args)),
         Verb::Follow { payload, format } => verb::follow::run(&lake, &payload, format),

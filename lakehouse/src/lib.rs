@@ -37,6 +37,7 @@ mod rewrite_manifests;
 mod rollback;
 mod rows;
 mod schema;
+mod schema_change;
 mod search;
 mod serve;
 mod sql;
@@ -58,6 +59,7 @@ pub use refs::{BranchContent, BranchLanding, BranchName, Publication, Published,
 pub use replace::{AffectedFile, PayloadsReplaced, Replaced};
 pub use rewrite_manifests::ManifestsRewritten;
 pub use rollback::RolledBack;
+pub use schema_change::SchemaChange;
 pub use serve::{ServeOptions, Server};
 pub use sql::{Answer, AsOf};
 

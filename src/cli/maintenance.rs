@@ -172,3 +172,36 @@ pub(crate) struct RewriteManifestsArgs {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }
+
+pub(crate) const SCHEMA_HELP: &str = "\
+Example: whole numbers of a sensor that will soon outgrow 32 bits.
+  sluice schema widen silver.field_pixels count long";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaAction {
+    /// Give a column a type that holds more: int to long, float to double, a decimal to more digits.
+    Widen {
+        #[command(flatten)]
+        target: SchemaTarget,
+        /// `long`, `double`, `decimal(20,2)`
+        to: String,
+    },
+    /// Let rows come that do not have the column.
+    MakeOptional {
+        #[command(flatten)]
+        target: SchemaTarget,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaTarget {
+    /// `layer.name`
+    pub(crate) table: String,
+    /// The column.
+    pub(crate) column: String,
+    /// Only say whether it could be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}

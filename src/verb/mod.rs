@@ -17,6 +17,7 @@ pub(crate) mod quarantine;
 pub(crate) mod refs;
 pub(crate) mod rewrite_manifests;
 pub(crate) mod rollback;
+pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod sql;
 pub(crate) mod tables;

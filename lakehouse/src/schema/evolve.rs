@@ -118,7 +118,8 @@ fn fits(existing: &NestedField, wanted: &NestedField) -> bool {
     unchanged && (wanted.required || !existing.required)
 }
 
-fn wider(a: &PrimitiveType, b: &PrimitiveType) -> Option<PrimitiveType> {
+/// The type that holds the values of both, by Iceberg's promotions.
+pub(crate) fn wider(a: &PrimitiveType, b: &PrimitiveType) -> Option<PrimitiveType> {
     use PrimitiveType::{Decimal, Double, Float, Int, Long};
     match (a, b) {
         (a, b) if a == b => Some(a.clone()),

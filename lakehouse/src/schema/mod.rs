@@ -6,6 +6,6 @@ mod properties;
 mod wanted;
 
 pub(crate) use self::arrow::{arrow_schema, query_schema, split_unit};
-pub(crate) use evolve::{Evolution, evolve};
+pub(crate) use evolve::{Evolution, evolve, wider};
 pub(crate) use properties::{MetricsMode, create_properties, metrics_mode, schema_properties};
 pub(crate) use wanted::Wanted;

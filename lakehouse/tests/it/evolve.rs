@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use sluice_api::{Class, ColumnType, PartitionField, Transform};
+use sluice_lakehouse::{AsOf, SchemaChange};
 
 use crate::fixture::{Fixture, column, spec};
 
@@ -72,4 +73,34 @@ async fn many_make_one_table() {
     }
     let table = sluice_api::TableName::parse("silver.other").unwrap();
     assert_eq!(fixture.lake.describe(&table).await.unwrap().columns.len(), 12);
+}
+
+#[tokio::test]
+async fn a_person_may_widen_a_column_and_make_it_optional() {
+    let fixture = Fixture::new().await;
+    let head = fixture.add("p1", 8).await.snapshot_id().unwrap();
+    let widen = |to: &str| SchemaChange::Widen { to: to.to_owned() };
+    let change = async |column: &str, change: SchemaChange| {
+        fixture.lake.change_schema(&fixture.table, column, &change, false).await
+    };
+    assert!(fixture.lake.change_schema(&fixture.table, "value", &widen("double"), true).await.unwrap());
+    assert!(change("value", widen("double")).await.unwrap());
+    assert!(!change("value", widen("double")).await.unwrap(), "it is so already");
+    assert!(change("line", SchemaChange::MakeOptional).await.unwrap());
+    for (column, to) in [("value", "float"), ("value", "string"), ("line", "int"), ("args", "long"), ("x", "long")] {
+        assert!(change(column, widen(to)).await.is_err(), "{column} to {to}");
+    }
+    // Before anything is landed after the change: all columns of all rows.
+    let all = fixture.lake.sql("select * from field_pixel", None).await.unwrap();
+    assert_eq!((all.batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), all.schema.fields().len()), (8, 6));
+    assert_eq!(all.schema.field_with_name("value").unwrap().data_type(), &arrow::datatypes::DataType::Float64);
+    let before = fixture.lake.sql("select value from field_pixel", Some(AsOf::Snapshot(head))).await.unwrap();
+    assert_eq!(before.schema.field(0).data_type(), &arrow::datatypes::DataType::Float32);
+    // Plugins that know nothing of it go on.
+    fixture.lake.ensure_table(&fixture.table, &spec(), &BTreeMap::new()).await.unwrap();
+    fixture.add("p2", 8).await;
+    assert_eq!(fixture.number("select count(*) from field_pixel where value >= 1.0").await, 8);
+    let described = fixture.lake.describe(&fixture.table).await.unwrap();
+    assert_eq!(described.columns[3].column_type, "double");
+    assert!(!described.columns[2].required);
 }
