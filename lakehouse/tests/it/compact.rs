@@ -145,20 +145,53 @@ async fn only_the_partitions_that_are_asked_for_are_compacted() {
 #[tokio::test]
 async fn an_undo_after_a_compaction_takes_out_the_rows_of_one_payload() {
     let fixture = Fixture::new().await;
+    let table = flat(&fixture, &["p1", "p2", "p3"]).await;
+    assert_eq!(compact(&fixture.lake, &table).await[0].files, 3);
+    take_out(&fixture.lake, &table, "p2").await;
+    assert_eq!(fixture.number("select count(*) from field_flat").await, 40);
+    assert_eq!(fixture.number("select count(distinct payload_id) from field_flat").await, 2);
+}
+
+/// A table without partitions, with a file of 20 rows for each payload.
+async fn flat(fixture: &Fixture, payloads: &[&str]) -> TableName {
     let spec = TableSpec { partition: vec![], sort: vec![], name: "flat".to_owned(), ..spec() };
     let table = TableName::new(Layer::Silver, "field_flat");
     fixture.lake.ensure_table(&table, &spec, &BTreeMap::new()).await.unwrap();
-    for name in ["p1", "p2", "p3"] {
+    for name in payloads {
         let head = fixture.lake.head(&table).await.unwrap();
         fixture.lake.append_rows(&table, batch(name), head, rows(name, 20), &BTreeMap::new()).await.unwrap();
     }
-    assert_eq!(compact(&fixture.lake, &table).await[0].files, 3);
-    let head = fixture.lake.head(&table).await.unwrap();
-    let keys = BTreeSet::from(["p2".to_owned()]);
-    let replaced = fixture.lake.replace_keys(&table, "payload_id", &keys, &[], &BTreeMap::new(), head).await.unwrap();
+    table
+}
+
+async fn take_out(lake: &Lake, table: &TableName, payload: &str) {
+    let keys = BTreeSet::from([payload.to_owned()]);
+    let head = lake.head(table).await.unwrap();
+    let replaced = lake.replace_keys(table, "payload_id", &keys, &[], &BTreeMap::new(), head).await.unwrap();
     assert!(matches!(replaced, Replaced::Committed { .. }));
+}
+
+#[tokio::test]
+async fn rows_that_an_undo_takes_out_while_they_are_compacted_stay_out() {
+    let fixture = Fixture::new().await;
+    let table = flat(&fixture, &["p1", "p2", "p3"]).await;
+    let undone = std::sync::Once::new();
+    // The group is planned by now, and not written yet.
+    let undo = |_: &str| {
+        undone.call_once(|| {
+            let (root, table) = (fixture.root(), table.clone());
+            let work = move || {
+                let runtime = tokio::runtime::Runtime::new().unwrap();
+                runtime.block_on(async { take_out(&Lake::open(&root).unwrap(), &table, "p2").await });
+            };
+            std::thread::spawn(work).join().unwrap();
+        });
+    };
+    let done = fixture.lake.compact(&table, &options(), &undo).await.unwrap();
+    assert_eq!((done.len(), done[0].files), (1, 2), "the group was planned again");
     assert_eq!(fixture.number("select count(*) from field_flat").await, 40);
-    assert_eq!(fixture.number("select count(distinct payload_id) from field_flat").await, 2);
+    assert_eq!(fixture.number("select count(*) from field_flat where payload_id = 'p2'").await, 0);
+    assert_eq!(live(&fixture.lake, &table).await.len(), 1);
 }
 
 fn chunk_spec() -> TableSpec {

@@ -71,6 +71,20 @@ async fn old_snapshots_go_with_their_files_and_the_rows_stay() {
 }
 
 #[tokio::test]
+async fn files_that_a_newer_manifest_names_outlive_the_old_one() {
+    let fixture = Fixture::new().await;
+    for number in 0..5 {
+        fixture.add(&format!("p{number}"), 2).await;
+    }
+    let data = files(&fixture, "data");
+    fixture.lake.rewrite_manifests(&fixture.table, false).await.unwrap().unwrap();
+    let expired = expire(&fixture).await;
+    assert_eq!(expired.files[&FileKind::Manifest].0, 5);
+    assert!(!expired.files.contains_key(&FileKind::Data), "{:?}", expired.files);
+    assert_eq!((files(&fixture, "data"), fixture.number(COUNT).await), (data, 10));
+}
+
+#[tokio::test]
 async fn refs_keep_their_snapshots_and_a_branch_can_still_be_published() {
     let fixture = Fixture::new().await;
     let first = fixture.add("p1", 10).await.snapshot_id().unwrap();
