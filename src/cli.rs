@@ -150,6 +150,14 @@ pub(crate) enum Verb {
     /// Snapshots since then leave its history. So that no payload is half there, the payloads whose rows came or went
     /// in between leave all other tables too; each may land again. `--dry-run` lists snapshots, batches and payloads.
     Rollback(RollbackArgs),
+    /// Check that everything announced is in its place, once: announcements, claims, rows and files joined.
+    ///
+    /// Prints what is missing, twice or orphaned and ends with 1 if anything is; what is on its way is pending. Files
+    /// that no table names are what `sluice orphans` lists.
+    Verify {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
     /// Bring gold up to date with what has landed, as `land` does at its end.
     Promote {
         #[arg(long, value_enum, default_value_t)]

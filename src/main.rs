@@ -78,6 +78,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Follow { payload, format } => verb::follow::run(&lake, &payload, format),
         Verb::Undo(args) => runtime.block_on(verb::undo::run(&lake, args)),
         Verb::Rollback(args) => runtime.block_on(verb::rollback::run(&lake, args)),
+        Verb::Verify { format } => runtime.block_on(verb::verify::run(&lake, format)),
         Verb::Promote { format } => runtime.block_on(verb::promote::run(&lake, format)),
         Verb::Quarantine { action } => verb::quarantine::run(&lake, &action),
         Verb::Export(args) => runtime.block_on(verb::export::run(&lake, args)),

@@ -24,6 +24,7 @@ mod rollback;
 mod select;
 mod sweep;
 mod undo;
+mod verify;
 
 pub use arrival::{Arrival, Candidate};
 pub use batch::{BatchLimits, Bundler};
@@ -38,3 +39,4 @@ pub use revision::Landing;
 pub use rollback::RollbackPlan;
 pub use select::{Selected, Selection};
 pub use undo::{Preview, Undone};
+pub use verify::{Finding, FindingKind, Verified};

@@ -312,7 +312,7 @@ impl Ingest {
         Ok(BatchResult { batch_id, accepted, rejected, replaced, tables, payloads_head })
     }
 
-    fn manifest(&self, member: &Member) -> Result<PayloadManifest, Error> {
+    pub(crate) fn manifest(&self, member: &Member) -> Result<PayloadManifest, Error> {
         let body = self.announcement(&member.candidate.key)?;
         Arrival::of_key(&member.candidate.key)?.read(&body, member.revision).map(|(_, manifest)| manifest)
     }

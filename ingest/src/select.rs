@@ -98,12 +98,13 @@ impl Ingest {
         Ok(selected)
     }
 
-    async fn visible(&self, selection: &Selection) -> Result<Vec<Selected>, Error> {
+    pub(crate) async fn visible(&self, selection: &Selection) -> Result<Vec<Selected>, Error> {
         let table = payloads::table();
         if self.lake.table(&table).await.map_err(Error::lake("look for payloads"))?.is_none() {
             return Ok(Vec::new());
         }
-        let conditions = selection.conditions()?;
+        let mut conditions = selection.conditions()?;
+        conditions.push("payload_id IS NOT NULL".to_owned());
         let query = format!(
             "SELECT payload_id, stage, CAST(revision AS VARCHAR) AS revision, dataset FROM {table} WHERE {}",
             conditions.join(" AND ")

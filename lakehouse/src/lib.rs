@@ -43,6 +43,7 @@ mod serve;
 mod sql;
 mod stamp;
 mod storage;
+mod verify;
 
 pub use append::Appended;
 pub use catalog::{AuthSettings, CATALOG_NAME, CatalogSettings, RestError, RestSettings};

@@ -23,3 +23,4 @@ pub(crate) mod sql;
 pub(crate) mod tables;
 pub(crate) mod tag;
 pub(crate) mod undo;
+pub(crate) mod verify;

@@ -25,3 +25,4 @@ mod serve;
 mod straggler;
 mod traces;
 mod undo;
+mod verify;
