@@ -1,10 +1,14 @@
 //! Tables in an object store: everything that is done with a lake in a folder is done with them.
 
+use std::os::unix::process::ExitStatusExt;
+
+use sluice_durable::CRASH_VARIABLE;
 use sluice_e2e::{Lake, Ministack, check};
 use sluice_testkit::capture::{self, CaptureSpec};
 use sluice_testkit::cube::{self, CubeSpec};
 
 const BUCKET: &str = "tables";
+const SIGABRT: i32 = 6;
 const ROUTES: &str = "[[route]]\nmatch = \"*.hdr\"\nplugin = \"envi\"\ndataset = \"c\"\n\
                       [[route]]\nmatch = \"*.json\"\nplugin = \"chrome-trace\"\ndataset = \"t\"\n";
 
@@ -82,6 +86,34 @@ fn a_signed_rest_catalog_and_a_bucket_make_a_lake_without_files_of_its_own() {
     assert_eq!(lake.count("SELECT count(*) AS n FROM silver.c_pixels"), 2 * 4 * 6);
     expect_readers_agree(&lake, &store, &uri);
     assert!(!lake.path().join("catalog.db").try_exists().unwrap());
+}
+
+/// With tables in a bucket and the catalog behind REST, nothing of a commit is this machine's.
+#[test]
+fn after_a_crash_around_a_remote_step_the_next_run_lands_everything_once() {
+    for step in ["land-file", "catalog-swap"] {
+        for (side, occurrence) in [("before", 1), ("after", 1), ("after", 3)] {
+            let store = Ministack::with_bucket(BUCKET);
+            let uri = format!("{}/iceberg", store.uri());
+            let catalog = ["--catalog", "rest", "--uri", &uri, "--warehouse", "000000000000"];
+            let place = ["--tables-at", "s3://tables"];
+            let lake = Lake::initialised(&[place.as_slice(), &catalog].concat(), store.environment());
+            lake.set_routes(ROUTES);
+            let folder = lake.scratch().join("in");
+            let spec = CubeSpec { bands: 5, lines: 4, samples: 6, ..CubeSpec::default() };
+            cube::write(&spec, &folder, "c").unwrap();
+            let point = format!("{step}.{side}:{occurrence}");
+            let died = lake.land_command([&folder]).env(CRASH_VARIABLE, &point).output().unwrap();
+            let stderr = String::from_utf8_lossy(&died.stderr);
+            assert_eq!(died.status.signal(), Some(SIGABRT), "{point} was never reached\n{stderr}");
+            lake.land([&folder]);
+            for (table, rows) in [("silver.c_pixels", 4 * 6), ("bronze.c_chunks", 1), ("bronze.payloads", 1)] {
+                assert_eq!(lake.count(&format!("SELECT count(*) AS n FROM {table}")), rows, "{table} after {point}");
+                let history = lake.json(["history", table]);
+                assert_eq!(history.as_array().map(Vec::len), Some(1), "{table} after {point}");
+            }
+        }
+    }
 }
 
 #[test]
