@@ -69,7 +69,7 @@ impl Lake {
             }
         });
         let partition = metadata.default_partition_spec();
-        let live = self.live_files(table, &metadata, self.head_snapshot(&metadata)).await?;
+        let size = self.size(table, &metadata, self.head_snapshot(&metadata)).await?;
         let properties: BTreeMap<_, _> = metadata.properties().clone().into_iter().collect();
         Ok(TableDescription {
             table: table.clone(),
@@ -82,9 +82,9 @@ impl Lake {
                 .collect(),
             sort: metadata.default_sort_order().fields.iter().map(|field| name_of(field.source_id)).collect(),
             properties,
-            rows: live.iter().map(|entry| entry.record_count()).sum(),
-            files: live.len() as u64,
-            bytes: live.iter().map(|entry| entry.file_size_in_bytes()).sum(),
+            rows: size.rows,
+            files: size.files,
+            bytes: size.bytes,
             head: self.head_snapshot(&metadata).map(|snapshot| snapshot.snapshot_id()),
             metadata_location,
         })

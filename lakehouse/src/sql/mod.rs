@@ -9,6 +9,7 @@ mod local;
 mod metadata;
 mod names;
 mod prune;
+mod size;
 mod statistics;
 mod table;
 mod travel;

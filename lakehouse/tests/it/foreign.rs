@@ -212,6 +212,8 @@ async fn position_deletes_apply_to_their_file_alone() {
     let partitions = "select cast(sum(position_delete_file_count) as bigint) from silver.\"field_pixel$partitions\"";
     assert_eq!(fixture.number(partitions).await, 1);
     assert_eq!(fixture.number("select count(*) from field_pixel$files where content = 1").await, 1);
+    let described = fixture.lake.describe(&fixture.table).await.unwrap();
+    assert_eq!((described.rows, described.files), (400 - 67, 2));
 }
 
 #[tokio::test]
