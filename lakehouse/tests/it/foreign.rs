@@ -240,6 +240,9 @@ async fn a_deletion_vector_stands_in_for_position_deletes() {
     let vector = deletes.vector("vector.puffin", &data, [0, 1, 99]);
     deletes.commit(vec![positions, vector], FormatVersion::V3).await;
     check_left(&fixture, "p1", 97, 4950 - 1 - 99).await;
+    // The file's bounds are those of rows that are gone.
+    assert_eq!(fixture.number("select max(line) from field_pixel").await, 98);
+    assert_eq!(fixture.number("select min(line) from field_pixel").await, 2);
 }
 
 #[tokio::test]
