@@ -17,4 +17,4 @@ pub use ministack::Ministack;
 pub use python::{check, check_readers, python};
 pub use samples::{facts, samples};
 pub use served::Served;
-pub use surroundings::{interop, program};
+pub use surroundings::{interop, program, setting};

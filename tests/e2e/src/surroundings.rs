@@ -1,7 +1,8 @@
 use std::path::{Path, PathBuf};
 
 /// A setting that is there and not empty.
-pub(crate) fn setting(name: &str) -> Option<String> {
+#[must_use]
+pub fn setting(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "the one place where settings are read")]
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
