@@ -118,8 +118,8 @@ impl Model {
             Operation::Rollback { point, .. } => {
                 let point = self.points[*point].clone();
                 for payload in 0..self.places.len() {
-                    // What came or went since then leaves, and may land again.
-                    if self.touched[payload] > point.clock {
+                    // What came or went since then leaves, and may land again; what was discarded stays so.
+                    if self.touched[payload] > point.clock && self.places[payload] == Place::In {
                         self.put(payload, Place::Out);
                     }
                 }

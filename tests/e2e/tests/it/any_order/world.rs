@@ -101,6 +101,7 @@ impl World {
             }
         }
         self.done(operation);
+        self.remember_point();
     }
 
     /// Runs several at once. One that gives way to the others is run again.
@@ -124,6 +125,7 @@ impl World {
             }
         }
         operations.iter().for_each(|operation| self.done(operation));
+        self.remember_point();
     }
 
     fn prepare(&mut self, operation: &Operation) {
@@ -140,6 +142,10 @@ impl World {
             self.tags.insert(format!("t{}", self.model.clock), self.expected_rows());
         }
         self.model.apply(operation);
+    }
+
+    /// What the lake is now may be gone back to.
+    fn remember_point(&mut self) {
         let (payloads_snapshot, pixels_snapshot) = (self.head("bronze.payloads"), self.head("silver.any_pixels"));
         self.model.points.push(Point { clock: self.model.clock, payloads_snapshot, pixels_snapshot });
     }
