@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use iceberg::spec::{SnapshotRef, TableMetadata};
 use sluice_api::{BatchId, TableName};
+use sluice_durable::Sabotage;
 
 use crate::append::batch_ids;
 use crate::ledger::keys;
@@ -49,6 +50,9 @@ impl Lake {
         metadata: &TableMetadata,
         sought: &Sought<'_>,
     ) -> Result<Standing, Error> {
+        if Sabotage::SkipSearch.is_on() || Sabotage::CommitTwice.is_on() {
+            return Ok(Standing::Absent);
+        }
         let found =
             match search(metadata, self.head_snapshot(metadata), &sought.batch_id.to_string(), sought.recorded_head) {
                 Found::Yes(snapshot_id) => Some(snapshot_id),

@@ -4,8 +4,10 @@
 
 mod crash;
 mod file;
+mod sabotage;
 
 pub mod clock;
 
 pub use crash::{CRASH_VARIABLE, Step, crash_points, maintenance_crash_points};
 pub use file::{Created, Error, create_new, publish, publish_dir, remove, replace, sync_dir};
+pub use sabotage::{SABOTAGE_VARIABLE, Sabotage};

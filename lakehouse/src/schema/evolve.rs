@@ -5,6 +5,8 @@ use iceberg::spec::{NestedField, NestedFieldRef, PrimitiveType, Schema, SortOrde
 
 use super::wanted::{WantedColumn, partition_name, transform};
 use super::{Wanted, schema_properties, split_unit};
+use sluice_durable::Sabotage;
+
 use crate::Error;
 
 /// What must change so that rows of the wanted shape fit.
@@ -47,7 +49,7 @@ pub(crate) fn evolve(wanted: &Wanted, metadata: &TableMetadata) -> Result<Evolut
     }
     // Not every catalog counts the ids of nested fields.
     let highest_id = metadata.schemas_iter().map(|schema| schema.highest_field_id()).max().unwrap_or_default();
-    let mut next_id = metadata.last_column_id().max(highest_id) + 1;
+    let mut next_id = metadata.last_column_id().max(highest_id) + i32::from(!Sabotage::ReuseFieldId.is_on());
     for column in wanted.columns.iter().filter(|column| columns.contains_key(column.name.as_str())) {
         if was_dropped(metadata, &column.name) {
             return Err(conflict(wanted, &column.name, "dropped: its name is not used again", "a new column"));

@@ -1,9 +1,11 @@
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
 use iceberg::spec::{ListType, MapType, NestedField, NestedFieldRef, PrimitiveType, Schema, StructType, Type};
 use parquet::basic::{ConvertedType, LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type as ParquetType, TypePtr};
+use sluice_durable::Sabotage;
 
 use crate::Error;
 
@@ -18,7 +20,7 @@ pub(super) fn with_ids(found: &SchemaDescriptor, schema: &Schema, path: &Path) -
         let field = fields.iter().find(|field| field.name == column.name()).ok_or_else(|| {
             stamping.mismatch(column.name(), "a column of the table".to_owned(), "no such column".to_owned())
         })?;
-        stamped.push(stamping.field(column, field)?);
+        stamped.push(stamping.field(column, &sabotaged(field, fields))?);
     }
     for field in fields.iter().filter(|field| field.required) {
         if !root.get_fields().iter().any(|column| column.name() == field.name) {
@@ -30,6 +32,24 @@ pub(super) fn with_ids(found: &SchemaDescriptor, schema: &Schema, path: &Path) -
         .build()
         .map_err(|source| Error::Footer { path: path.to_owned(), source })?;
     Ok(Arc::new(SchemaDescriptor::new(Arc::new(root))))
+}
+
+/// The field itself, unless a test wants to see the ids of two columns of numbers swapped.
+fn sabotaged<'a>(field: &'a NestedFieldRef, fields: &[NestedFieldRef]) -> Cow<'a, NestedField> {
+    if !Sabotage::SwapFieldIds.is_on() {
+        return Cow::Borrowed(field);
+    }
+    let numbers: Vec<i32> = fields
+        .iter()
+        .filter(|field| *field.field_type == Type::Primitive(PrimitiveType::Float))
+        .map(|field| field.id)
+        .take(2)
+        .collect();
+    match numbers.as_slice() {
+        [one, other] if field.id == *one => Cow::Owned(NestedField { id: *other, ..field.as_ref().clone() }),
+        [one, other] if field.id == *other => Cow::Owned(NestedField { id: *one, ..field.as_ref().clone() }),
+        _ => Cow::Borrowed(field),
+    }
 }
 
 struct Stamping<'a> {

@@ -7,6 +7,9 @@
 mod model;
 mod world;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sluice_durable::Sabotage;
 use sluice_testkit::Random;
 
 use self::model::Operation;
@@ -20,7 +23,7 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 fn run(seed: u64) {
-    let mut world = World::new(seed);
+    let mut world = World::new(seed, None);
     let mut random = Random::new(seed);
     for step in 0..setting("SLUICE_ANY_ORDER_STEPS", STEPS) {
         let operations = world.model.choose(&mut random);
@@ -47,5 +50,17 @@ fn no_order_of_operations_loses_doubles_or_revives_a_row() {
     let first = setting("SLUICE_ANY_ORDER_SEED", 1);
     for seed in first..first + setting("SLUICE_ANY_ORDER_SEEDS", 3) {
         run(seed);
+    }
+}
+
+#[test]
+fn a_broken_promise_is_noticed() {
+    for sabotage in Sabotage::ALL {
+        let broken = catch_unwind(AssertUnwindSafe(|| {
+            let world = World::new(1, Some(sabotage));
+            world.check_counts();
+            world.check_values();
+        }));
+        assert!(broken.is_err(), "nobody noticed {}", sabotage.name());
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
-use sluice_durable::CRASH_VARIABLE;
+use sluice_durable::{CRASH_VARIABLE, SABOTAGE_VARIABLE, Sabotage};
 use sluice_e2e::{Lake, check};
 use sluice_testkit::cube::{self, CubeFiles, CubeSpec};
 
@@ -22,6 +22,7 @@ struct Payload {
     folder: PathBuf,
     id: String,
     rows: i64,
+    chunks: i64,
 }
 
 pub(super) struct World {
@@ -30,6 +31,7 @@ pub(super) struct World {
     pub(super) model: Model,
     tags: BTreeMap<String, i64>,
     branches: usize,
+    sabotage: Option<Sabotage>,
     log: Vec<String>,
 }
 
@@ -42,7 +44,8 @@ fn described(output: &Output) -> String {
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> Self {
+    /// A lake with what every run needs: tables, one of which has grown, and a landing that died after a commit.
+    pub(super) fn new(seed: u64, sabotage: Option<Sabotage>) -> Self {
         let lake = Lake::with_routes(ROUTES);
         let identified = Lake::with_routes(ROUTES);
         let mut payloads = Vec::new();
@@ -53,12 +56,16 @@ impl World {
             let folder = lake.scratch().join(format!("in/{number}"));
             let files = cube::write(&spec, &folder, "c").unwrap();
             let (id, _) = identified.land_one(&files.header);
-            payloads.push(Payload { files, folder, id, rows: i64::from(spec.lines * spec.samples) });
+            let chunks = format!("SELECT count(*) AS n FROM bronze.any_chunks WHERE payload_id = '{id}'");
+            let chunks = identified.count(&chunks);
+            payloads.push(Payload { files, folder, id, rows: i64::from(spec.lines * spec.samples), chunks });
         }
         let model = Model::new(payloads.len());
-        let mut world = Self { lake, payloads, model, tags: BTreeMap::new(), branches: 0, log: vec![] };
-        // Tables to work on.
+        let mut world = Self { lake, payloads, model, tags: BTreeMap::new(), branches: 0, sabotage, log: vec![] };
         world.alone(&Operation::Land(0), None);
+        world.alone(&Operation::Land(1), None);
+        world.alone(&Operation::Land(3), Some("catalog-swap.after"));
+        world.alone(&Operation::Undo { payload: 1, reopen: true }, None);
         world
     }
 
@@ -155,6 +162,9 @@ impl World {
         let verb = |words: &[&str]| {
             let mut command = self.lake.command();
             command.args(words);
+            if let Some(sabotage) = self.sabotage {
+                command.env(SABOTAGE_VARIABLE, sabotage.name());
+            }
             command
         };
         let land = |payload: usize| {
@@ -227,11 +237,15 @@ impl World {
                 .map(|row| (row["payload_id"].as_str().unwrap().to_owned(), row["n"].as_i64().unwrap()))
                 .collect()
         };
-        if found("silver.any_pixels") != expected(&|payload| payload.rows) {
-            self.fail(&format!("pixels of {:?}: {:?}", inside, found("silver.any_pixels")));
-        }
-        if found("bronze.payloads") != expected(&|_| 1) {
-            self.fail(&format!("payloads {:?}: {:?}", inside, found("bronze.payloads")));
+        for (table, expected) in [
+            ("bronze.any_chunks", expected(&|payload| payload.chunks)),
+            ("silver.any_pixels", expected(&|payload| payload.rows)),
+            ("bronze.payloads", expected(&|_| 1)),
+        ] {
+            let found = found(table);
+            if found != expected {
+                self.fail(&format!("rows of {table} by payload: expected {expected:?}, found {found:?}"));
+            }
         }
     }
 
