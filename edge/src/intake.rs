@@ -141,8 +141,10 @@ pub fn image_of(header: &Path) -> Option<PathBuf> {
         return Some(stem);
     }
     let base = stem.file_name()?.to_string_lossy().into_owned();
-    let mut siblings: Vec<PathBuf> =
-        fs::read_dir(header.parent()?).ok()?.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    // A bare name lies in the working folder, and its siblings have bare names too.
+    let folder = header.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    let mut siblings: Vec<PathBuf> = entries.map(|entry| header.with_file_name(entry.file_name())).collect();
     siblings.sort();
     siblings.into_iter().find(|sibling| {
         let extension = sibling.extension().unwrap_or_default().to_string_lossy().to_lowercase();

@@ -55,3 +55,19 @@ fn what_cannot_be_flattened_is_named_and_leaves_nothing() {
     assert!(reason.contains("c.hdr") && reason.contains("bytes"), "{report}");
     assert_eq!(names_below(&to), Vec::<String>::new());
 }
+
+#[test]
+fn a_bare_name_means_a_file_of_the_working_folder() {
+    let lake = Lake::new();
+    let from = lake.scratch().join("in");
+    cube::write(&CubeSpec::default(), &from, "c").unwrap();
+    for (number, name) in ["c.hdr", "c.img"].into_iter().enumerate() {
+        let to = lake.scratch().join(format!("parquet{number}"));
+        let mut command = lake.command();
+        command.current_dir(&from).args(["flatten", name, "--format", "json", "--to"]).arg(&to);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["written"].as_array().map(Vec::len), Some(1), "{report}");
+    }
+}
