@@ -39,7 +39,9 @@ impl Ingest {
         on_event(Event::Batch { batch_id, members: members.len() });
         if let Kind::DropBranch(name) = &operation.kind {
             self.remove_branch(name).await?;
-        } else if !members.is_empty() {
+        }
+        // Those of a branch too: a publication that stopped half-way left rows of them on main.
+        if !members.is_empty() {
             let result = match BatchResult::read(&self.ledger, batch_id)? {
                 Some(result) => result,
                 None => self.decide_removal(batch_id, &members).await?,

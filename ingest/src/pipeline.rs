@@ -91,13 +91,22 @@ impl Ingest {
     /// Finishes open batches, then lands every announcement that nobody claimed.
     pub async fn run(&self, on_event: &(dyn Fn(Event<'_>) + Sync)) -> Result<Report, Error> {
         let mut report = Report::default();
+        // One that cannot be finished, whatever the reason, holds up nobody else; it is told in the end.
+        let mut failed = None;
         for batch_id in sweep::open_batches(&self.ledger)? {
-            self.work(batch_id, &mut report, on_event).await?;
+            if let Err(error) = self.work(batch_id, &mut report, on_event).await {
+                failed.get_or_insert(error);
+            }
         }
         let mut queue = EmbeddedQueue::default();
         sweep::announcements(&self.ledger, &mut queue)?;
         for batch_id in self.bundle(&mut queue, &mut report)? {
-            self.work(batch_id, &mut report, on_event).await?;
+            if let Err(error) = self.work(batch_id, &mut report, on_event).await {
+                failed.get_or_insert(error);
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         // A payload that another process has claimed is not done before its rows are there.
         let theirs: BTreeSet<BatchId> = report.duplicates.iter().map(|(_, batch_id)| *batch_id).collect();

@@ -72,6 +72,11 @@ impl Ingest {
                 let known = Plan::read(&self.ledger, *batch_id)?.is_some();
                 settled &= !known || Done::is_written(&self.ledger, *batch_id)?;
             }
+            for landing in &planned.landings {
+                if let Some(claim) = landing.claim(&self.ledger)? {
+                    settled &= Done::is_written(&self.ledger, claim.batch_id)?;
+                }
+            }
             if !settled {
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use iceberg::spec::{Operation, SnapshotRef, TableMetadata};
+use iceberg::spec::{Operation, SnapshotLog, SnapshotRef, TableMetadata};
 use sluice_api::{BatchId, Layer, TableName};
 
 use crate::append::{ATTEMPTS_MAX, back_off};
@@ -13,7 +13,7 @@ use crate::search::{Sought, Standing};
 use crate::{AsOf, BATCH_ID_PROPERTY, Error, Lake, SnapshotInfo};
 
 /// Summary property of the snapshot that a rollback makes: the snapshot that it went back to.
-const ROLLED_BACK_TO: &str = "sluice.rolled-back-to";
+pub(crate) const ROLLED_BACK_TO: &str = "sluice.rolled-back-to";
 
 /// What became of a rollback of one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,14 +42,18 @@ impl Lake {
         target: &AsOf,
     ) -> Result<(SnapshotInfo, Vec<SnapshotInfo>), Error> {
         let (_, metadata) = self.existing(table).await?;
-        let tagged = match target {
+        let named = match target {
             AsOf::Ref(name) => Some(tagged(table, &metadata, name)?.snapshot_id()),
-            AsOf::Snapshot(_) | AsOf::Time(_) => None,
+            // The log, not the commit times: a branch is published later than it was committed.
+            AsOf::Time(micros) => {
+                let then = |entry: &&SnapshotLog| entry.timestamp_ms() <= micros.div_euclid(1000);
+                metadata.history().iter().rev().find(then).map(|entry| entry.snapshot_id)
+            }
+            AsOf::Snapshot(_) => None,
         };
         let is_meant = |snapshot: &SnapshotInfo| match target {
             AsOf::Snapshot(id) => snapshot.snapshot_id == *id,
-            AsOf::Time(micros) => snapshot.committed_at_micros <= *micros,
-            AsOf::Ref(_) => Some(snapshot.snapshot_id) == tagged,
+            AsOf::Time(_) | AsOf::Ref(_) => Some(snapshot.snapshot_id) == named,
         };
         let mut above = Vec::new();
         for snapshot in self.history(table).await? {
@@ -95,8 +99,10 @@ impl Lake {
                 self.discard_files(&known.unused(None)).await;
                 return Ok(RolledBack::Moved);
             }
+            // Expired since it was planned: as void as if the head had moved, and planned again with a clear answer.
             let Some(ancestor) = metadata.snapshot_by_id(to) else {
-                return Err(Error::Invalid(format!("expected snapshot {to} of `{table}`, found that it was expired")));
+                self.discard_files(&known.unused(None)).await;
+                return Ok(RolledBack::Moved);
             };
             let of_payloads = table.layer != Layer::Gold && text_field(&metadata, PAYLOAD_ID).is_some();
             let removal = match of_payloads && !payload_ids.is_empty() {

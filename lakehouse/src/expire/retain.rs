@@ -40,6 +40,10 @@ pub(super) fn retained(
             retained.snapshots.extend(since_fork(metadata, head, &main));
         }
     }
+    // Those that no ref leads to any more, after a rollback or a branch that was dropped, may be looked at as long.
+    let cutoff_ms = policy.older_than_micros.div_euclid(1000);
+    let young = metadata.snapshots().filter(|snapshot| snapshot.timestamp_ms() >= cutoff_ms);
+    retained.snapshots.extend(young.map(|snapshot| snapshot.snapshot_id()));
     for batch in open {
         let Some(recorded) = batch.heads.get(table) else { continue };
         retained.snapshots.extend(since(metadata, head_of(metadata, batch.branch.as_deref()), *recorded));

@@ -10,6 +10,7 @@ use super::changes::{Difference, Fork, since_fork};
 use super::{ATTEMPTS_MAX, BranchName, head_of, moved_branch, ref_is_unmoved};
 use crate::append::{back_off, batch_ids};
 use crate::commit::{Change, Commit, Outcome, SnapshotProducer};
+use crate::rollback::ROLLED_BACK_TO;
 use crate::{BATCH_ID_PROPERTY, Error, Lake};
 
 /// Summary property: the branch that a snapshot published.
@@ -173,6 +174,13 @@ impl Lake {
                 "expected main not to be rolled back behind the fork, found {found} dropped from it"
             )));
         }
+        if log_is_cut(metadata, &own) && was_rolled_back(metadata) {
+            return Err(refused(
+                "expected to know that main was not rolled back behind the fork, found a rollback of it and the log of \
+                 that time expired"
+                    .into(),
+            ));
+        }
         let fork = fork.and_then(|id| metadata.snapshot_by_id(id));
         let change = self.difference(table, metadata, fork, Some(head)).await?;
         let mut batches: Vec<String> =
@@ -225,4 +233,16 @@ impl Plan {
             added_records: self.change.added.iter().map(|file| file.entry.record_count()).sum(),
         }
     }
+}
+
+/// Whether main's log begins after the oldest of these snapshots: expiry cuts it.
+fn log_is_cut(metadata: &TableMetadata, own: &[&SnapshotRef]) -> bool {
+    let oldest = own.iter().map(|snapshot| snapshot.timestamp_ms()).min();
+    metadata.history().first().map(|entry| entry.timestamp_ms()) > oldest
+}
+
+fn was_rolled_back(metadata: &TableMetadata) -> bool {
+    let parent = |snapshot: &&SnapshotRef| snapshot.parent_snapshot_id().and_then(|id| metadata.snapshot_by_id(id));
+    std::iter::successors(metadata.current_snapshot(), parent)
+        .any(|snapshot| snapshot.summary().additional_properties.contains_key(ROLLED_BACK_TO))
 }

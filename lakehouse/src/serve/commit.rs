@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use iceberg::TableUpdate;
-use iceberg::spec::{FormatVersion, TableMetadata};
+use iceberg::spec::{FormatVersion, MAIN_BRANCH, TableMetadata};
 use serde::Deserialize;
 use sluice_api::TableName;
 
@@ -88,6 +88,11 @@ fn check_updates(updates: &[TableUpdate], metadata: &TableMetadata) -> Result<()
             }
             TableUpdate::AssignUuid { uuid } if *uuid != metadata.uuid() => {
                 return Err(Refusal::bad_request(format!("expected uuid {}, found {uuid}", metadata.uuid())));
+            }
+            TableUpdate::RemoveSnapshotRef { ref_name } if ref_name == MAIN_BRANCH => {
+                return Err(Refusal::bad_request(
+                    "expected `main` to stay, found an update that removes it".to_owned(),
+                ));
             }
             _ => {}
         }

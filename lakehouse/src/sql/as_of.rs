@@ -1,5 +1,6 @@
 use std::str::FromStr;
 
+use chrono::DateTime;
 use iceberg::spec::{SnapshotRef, SnapshotReference, TableMetadata};
 
 use super::version::parse_time;
@@ -61,7 +62,7 @@ impl Lake {
         metadata: &TableMetadata,
         as_of: &AsOf,
     ) -> Result<Option<SnapshotRef>, Error> {
-        Ok(self.resolve(as_of).await?.snapshot(metadata).cloned())
+        Ok(self.resolve(as_of).await?.snapshot(metadata)?.cloned())
     }
 
     async fn resolve_snapshot(&self, snapshot_id: i64) -> Result<Moment, Error> {
@@ -98,17 +99,31 @@ impl Moment {
     }
 
     /// The snapshot of a table at this moment; none where it held nothing yet.
-    pub(super) fn snapshot<'a>(&self, metadata: &'a TableMetadata) -> Option<&'a SnapshotRef> {
+    pub(super) fn snapshot<'a>(&self, metadata: &'a TableMetadata) -> Result<Option<&'a SnapshotRef>, Error> {
         let (named, time_ms) = match self {
-            Self::Branch(name) => return head_of(metadata, Some(name)),
+            Self::Branch(name) => return Ok(head_of(metadata, Some(name))),
             Self::Time(time_ms) => (None, time_ms),
             Self::Snapshot { snapshot_id, time_ms } => (metadata.snapshot_by_id(*snapshot_id), time_ms),
             Self::Tag { name, time_ms } => (metadata.snapshot_for_ref(name), time_ms),
         };
-        named.or_else(|| {
-            // The log, not the ids: after a rollback the newest snapshot is not the current one.
-            let entry = metadata.history().iter().rev().find(|entry| entry.timestamp_ms() <= *time_ms)?;
-            metadata.snapshot_by_id(entry.snapshot_id)
-        })
+        if named.is_some() {
+            return Ok(named);
+        }
+        let expired = || {
+            let time = DateTime::from_timestamp_millis(*time_ms).map(|time| time.to_rfc3339()).unwrap_or_default();
+            let location = metadata.location();
+            Error::Invalid(format!("expected the table in `{location}` as it was at {time}, found that it was expired"))
+        };
+        // The log, not the ids: after a rollback the newest snapshot is not the current one.
+        let log = metadata.history();
+        if let Some(entry) = log.iter().rev().find(|entry| entry.timestamp_ms() <= *time_ms) {
+            return metadata.snapshot_by_id(entry.snapshot_id).map(Some).ok_or_else(expired);
+        }
+        // Expiry cuts the log. One that begins with a snapshot on top of another does not tell of what was before.
+        let oldest = log.first().and_then(|entry| metadata.snapshot_by_id(entry.snapshot_id));
+        match oldest.and_then(|snapshot| snapshot.parent_snapshot_id()) {
+            Some(_) => Err(expired()),
+            None => Ok(None),
+        }
     }
 }

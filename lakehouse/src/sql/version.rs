@@ -24,7 +24,7 @@ impl Version {
 
     /// A table as a session's moment has it.
     pub(super) fn of_moment(table: &TableName, metadata: &TableMetadata, moment: &Moment) -> Result<Self, Error> {
-        match moment.snapshot(metadata) {
+        match moment.snapshot(metadata)? {
             Some(snapshot) if !moment.is_branch() => Self::of_snapshot(table, metadata, snapshot),
             snapshot => Ok(Self::head(metadata, snapshot)),
         }
