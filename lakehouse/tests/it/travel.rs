@@ -2,7 +2,7 @@
 
 use iceberg::spec::{SnapshotReference, SnapshotRetention};
 use sluice_api::ColumnType;
-use sluice_lakehouse::{AsOf, CATALOG_NAME, Lake};
+use sluice_lakehouse::{AsOf, CATALOG_NAME, ExpirePolicy, Lake};
 
 use crate::fixture::{Fixture, column, number, spec};
 
@@ -71,4 +71,17 @@ async fn tags_have_the_schema_of_their_snapshot_and_branches_the_tables() {
     let error = lake.sql("select line from field_pixel@v2", None).await.unwrap_err();
     assert!(error.to_string().contains("`audit`, `main`, `v1`"), "{error}");
     assert_eq!(number(&lake, "select count(*) from field_pixel$refs").await, 3);
+}
+
+#[tokio::test]
+async fn a_time_whose_snapshots_were_expired_is_refused_and_not_empty() {
+    let fixture = Fixture::new().await;
+    fixture.add("p1", 10).await;
+    fixture.add("p2", 5).await;
+    let policy = ExpirePolicy { older_than_micros: i64::MAX, keep_last: 1 };
+    fixture.lake.expire(&fixture.table, policy, false).await.unwrap();
+    assert_eq!(fixture.number("select count(*) from field_pixel").await, 15);
+    let past = "select count(*) from field_pixel for timestamp as of timestamp '1999-12-31 23:59:59'";
+    let error = fixture.lake.sql(past, None).await.unwrap_err();
+    assert!(error.to_string().contains("expired"), "{error}");
 }
