@@ -148,7 +148,8 @@ pub(crate) enum Verb {
     /// Go back to an older snapshot of a table.
     ///
     /// Snapshots since then leave its history. So that no payload is half there, the payloads whose rows came or went
-    /// in between leave all other tables too; each may land again. `--dry-run` lists snapshots, batches and payloads.
+    /// in between leave all other tables too; each that was still in may land again. `--dry-run` lists snapshots,
+    /// batches and payloads.
     Rollback(RollbackArgs),
     /// Check that everything announced is in its place, once: announcements, claims, rows and files joined.
     ///

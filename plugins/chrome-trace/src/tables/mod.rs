@@ -30,7 +30,7 @@ pub(crate) use slice::{SliceRow, Slices};
 pub(crate) use track::Tracks;
 
 /// Bytes of all tables together at most, whatever the host allows for one: bounds the instance's memory, and what is
-/// written here is read by the host while a core's cache still holds most of it (a fifth faster than 10 MiB).
+/// written here is read by the host while a core's cache still holds most of it.
 const PENDING_BYTES_MAX: usize = 3 << 20;
 /// Bytes of one batch at most, whatever the host allows.
 const BATCH_BYTES_MAX: usize = 1 << 20;
