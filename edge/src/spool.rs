@@ -6,11 +6,12 @@
 //! A unit leaves the spool when its announcement is written.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sluice_api::{PayloadId, PayloadManifest};
-use sluice_durable::{Step, publish_dir, remove, sync_dir};
+use sluice_durable::{Step, publish_dir, sync_dir};
 
 use crate::Error;
 
@@ -80,7 +81,7 @@ impl Spool {
                     let lock = lock_file(&folder).map_err(Error::spool("lock the work folder"))?;
                     return Ok(Work { folder, _lock: lock });
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::spool("create a work folder")(error)),
             }
         }
@@ -125,9 +126,25 @@ impl Spool {
         folders.iter().filter(|folder| folder.join(UNIT_FILE).is_file()).map(|folder| read_unit(folder)).collect()
     }
 
-    /// The unit is announced: it leaves.
+    /// The unit is announced: it leaves, at once and whole. Emptied in its place, its folder could take in what another
+    /// process seals under the same name meanwhile.
     pub fn release(&self, unit: &SpooledUnit) -> Result<(), Error> {
-        remove(Step::SpoolRelease, &unit.folder).map_err(Error::spool("release the unit"))
+        Step::SpoolRelease.run(|| {
+            for attempt in 0_u32.. {
+                let name = format!("{}.released.{}.{attempt}", unit.manifest.payload_id, std::process::id());
+                let released = self.work_root().join(name);
+                match fs::rename(&unit.folder, &released) {
+                    Ok(()) => {
+                        sync_dir(&self.sealed_root()).map_err(Error::spool("release the unit"))?;
+                        return remove_folder(&released).map_err(Error::spool("release the unit"));
+                    }
+                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                    Err(_) if released.exists() => {}
+                    Err(error) => return Err(Error::spool("release the unit")(error)),
+                }
+            }
+            unreachable!("some attempt number is free")
+        })
     }
 
     fn clear_remains(&self) -> Result<(), Error> {
@@ -135,10 +152,18 @@ impl Spool {
         for folder in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
             let held = File::open(folder.join(LOCK_FILE)).is_ok_and(|lock| lock.try_lock().is_err());
             if !held && is_old(&folder) {
-                fs::remove_dir_all(&folder).map_err(Error::spool("clear the remains of a crash"))?;
+                remove_folder(&folder).map_err(Error::spool("clear the remains of a crash"))?;
             }
         }
         Ok(())
+    }
+}
+
+/// Another process may clear it at the same time.
+fn remove_folder(folder: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -192,4 +217,62 @@ fn write_synced(path: &Path, body: &[u8]) -> std::io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(body)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use sluice_api::{Digest, MANIFEST_VERSION, Provenance, Stage};
+
+    use super::*;
+
+    fn manifest() -> PayloadManifest {
+        PayloadManifest {
+            version: MANIFEST_VERSION,
+            payload_id: PayloadId::of_parts([]),
+            stage: Stage::Full,
+            dataset: "d".into(),
+            site: "s".into(),
+            node: "n".into(),
+            branch: None,
+            parts: vec![],
+            facts: BTreeMap::new(),
+            warnings: vec![],
+            provenance: Provenance {
+                plugin: "p".into(),
+                plugin_version: "1".into(),
+                plugin_digest: Digest::of(b"p"),
+                config_digest: Digest::of(b"c"),
+                calibration_id: None,
+                agent_build: "a".into(),
+            },
+            tables: vec![],
+            rows_in: 0,
+            rows_out: 0,
+            rejected: vec![],
+        }
+    }
+
+    /// What one process seals must never end up in a folder that another empties.
+    #[test]
+    fn many_may_seal_and_release_the_same_payload_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path()).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let work = spool.begin(PayloadId::of_parts([])).unwrap();
+                        for file in 0..20 {
+                            fs::write(work.folder().join(format!("{file}.parquet")), b"x").unwrap();
+                        }
+                        let unit = spool.seal(work, manifest(), "region", 0).unwrap();
+                        spool.release(&unit).unwrap();
+                    }
+                });
+            }
+        });
+        assert!(spool.sealed().unwrap().is_empty());
+    }
 }
