@@ -139,7 +139,7 @@ impl Spool {
                         return remove_folder(&released).map_err(Error::spool("release the unit"));
                     }
                     Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-                    Err(_) if released.exists() => {}
+                    Err(_) if released.is_dir() => {}
                     Err(error) => return Err(Error::spool("release the unit")(error)),
                 }
             }
