@@ -15,12 +15,12 @@ from verdict import Verdict
 ROWS_COMPARED_MAX = 50_000
 
 
-def ids_wanted(schema):
-    """Field ids by path, of every level, as the table's schema has them."""
+def ids_wanted(schemas):
+    """Field ids by path, of every level, as the table's schemas have them: a file is of the one of its time."""
     wanted = {}
 
     def visit(path, field_id, kind):
-        wanted[path] = field_id
+        wanted.setdefault(path, set()).add(field_id)
         if isinstance(kind, StructType):
             for field in kind.fields:
                 visit(f"{path}.{field.name}", field.field_id, field.field_type)
@@ -30,8 +30,9 @@ def ids_wanted(schema):
             visit(f"{path}.key", kind.key_id, kind.key_type)
             visit(f"{path}.value", kind.value_id, kind.value_type)
 
-    for field in schema.fields:
-        visit(field.name, field.field_id, field.field_type)
+    for schema in schemas:
+        for field in schema.fields:
+            visit(field.name, field.field_id, field.field_type)
     return wanted
 
 
@@ -57,11 +58,11 @@ def ids_found(schema):
 
 def check_files(verdict, table):
     """How many data files there are."""
-    wanted = ids_wanted(table.schema())
+    wanted = ids_wanted(table.schemas().values())
     files = [unquote(urlparse(path).path) for path in table.inspect.files()["file_path"].to_pylist()]
     for path in files:
         found = ids_found(pq.ParquetFile(path).schema_arrow)
-        wrong = {name: (field_id, wanted.get(name)) for name, field_id in found.items() if wanted.get(name) != field_id}
+        wrong = {name: (field_id, wanted.get(name)) for name, field_id in found.items() if wanted.get(name) != {field_id}}
         verdict.true(f"field ids of {path}", not wrong, wrong)
         location = unquote(urlparse(table.location()).path)
         verdict.true(f"{path} lies in its table", path.startswith(location + "/"), location)

@@ -1,6 +1,6 @@
 """A lake through an Iceberg REST catalog: PyIceberg and DuckDB read all tables, PyIceberg commits where it may.
 
-Arguments: the catalog's URI, what to do (`read`, `write`, `refused`), and a table to write to.
+Arguments: the catalog's URI, what to do (`read`, `write`, `refused`, `evolve`), and a table to write to.
 """
 
 import json
@@ -11,8 +11,9 @@ import urllib.request
 import duckdb
 import pyarrow as pa
 from pyiceberg.catalog.rest import RestCatalog
-from pyiceberg.exceptions import ForbiddenError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import BadRequestError, ForbiddenError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.expressions import EqualTo
+from pyiceberg.transforms import BucketTransform
 
 from verdict import Verdict
 
@@ -136,11 +137,54 @@ def write(verdict, catalog, uri, name):
     verdict.more = {"left": left, "other": other}
 
 
+def evolve(verdict, catalog, uri, name):
+    """Partitions that files can land in are accepted; what landing, undo and tags need stays."""
+    table = catalog.load_table(name)
+    before = [field.name for field in table.spec().fields]
+    with table.update_spec() as change:
+        change.add_field("payload_id", BucketTransform(8), "payload_bucket")
+    after = [field.name for field in catalog.load_table(name).spec().fields]
+    verdict.equal("partition fields", after, before + ["payload_bucket"])
+    try:
+        with catalog.load_table(name).update_spec() as change:
+            change.add_field("line", BucketTransform(4), "line_bucket")
+        verdict.true("partitions by a column of many values are refused", False, "it was done")
+    except BadRequestError as error:
+        told = str(error)
+        verdict.true("a refused partition says why", "`line_bucket` of `line`" in told and "site" in told, told)
+    route = f"{uri}/v1/namespaces/{name.replace('.', '/tables/')}"
+    table = catalog.load_table(name)
+    schema = json.loads(table.schema().model_dump_json())
+    schema["schema-id"] += 1
+    for field in schema["fields"]:
+        if field["name"] == "payload_id":
+            field["name"] = "id"
+    updates = [{"action": "add-schema", "schema": schema}, {"action": "set-current-schema", "schema-id": -1}]
+    status, kind, message = post(route, {"requirements": [], "updates": updates})
+    verdict.equal("payload_id stays", (status, kind), (400, "BadRequestException"))
+    verdict.true("payload_id stays, and why", "rows are found by it" in message, message)
+    # Somebody decides to expire a snapshot, somebody else tags it, and then the first one commits.
+    oldest = min(table.snapshots(), key=lambda snapshot: snapshot.sequence_number).snapshot_id
+    head = table.current_snapshot().snapshot_id
+    verdict.true("there is a snapshot that is not the newest", oldest != head, table.snapshots())
+    table.manage_snapshots().create_tag(oldest, "kept").commit()
+    expiry = {
+        "requirements": [{"type": "assert-ref-snapshot-id", "ref": "main", "snapshot-id": head}],
+        "updates": [{"action": "remove-snapshots", "snapshot-ids": [oldest]}],
+    }
+    status, kind, message = post(route, expiry)
+    verdict.equal("a tag that came between keeps its snapshot", (status, kind), (409, "CommitFailedException"))
+    verdict.true("a tag that came between is named", "`kept`" in message, message)
+    expiry["updates"].insert(0, {"action": "remove-snapshot-ref", "ref-name": "kept"})
+    status, _, message = post(route, expiry)
+    verdict.equal("a tag that goes too", (status, message), (200, None))
+
+
 def main():
     uri, what, *rest = sys.argv[1:]
     verdict = Verdict()
     catalog = RestCatalog("lake", uri=uri)
-    {"read": read, "write": write, "refused": refused}[what](verdict, catalog, uri, *rest)
+    {"read": read, "write": write, "refused": refused, "evolve": evolve}[what](verdict, catalog, uri, *rest)
     verdict.print()
 
 

@@ -65,6 +65,37 @@ def by_sluice(lake, query, *options):
     return json.loads(done.stdout)
 
 
+def bucket_catalog(name, store):
+    """The catalog of a lake whose tables lie in an object store: a SQLite file or the URI of a REST catalog."""
+    from pyiceberg.catalog.rest import RestCatalog
+
+    properties = {
+        "s3.endpoint": store,
+        "s3.access-key-id": "test",
+        "s3.secret-access-key": "test",
+        "s3.region": "us-east-1",
+        "s3.path-style-access": "true",
+    }
+    if name.startswith("http"):
+        return RestCatalog("lake", uri=name, warehouse="000000000000", **properties)
+    return SqlCatalog("sluice", uri=f"sqlite:///{name}", **properties)
+
+
+def bucket_duck(store):
+    """A connection of DuckDB that reads from an object store."""
+    import duckdb_extensions
+
+    for extension in ("avro", "httpfs", "iceberg"):
+        duckdb_extensions.import_extension(extension)
+    connection = duckdb.connect()
+    connection.execute("LOAD avro; LOAD httpfs; LOAD iceberg;")
+    connection.execute(
+        "CREATE SECRET (TYPE s3, KEY_ID 'test', SECRET 'test', REGION 'us-east-1', URL_STYLE 'path', USE_SSL false, "
+        f"ENDPOINT '{urlparse(store).netloc}')"
+    )
+    return connection
+
+
 class Duck:
     """DuckDB with its Iceberg extension, loaded from wheels: nothing is downloaded."""
 

@@ -22,6 +22,7 @@ mod maintenance;
 mod quarantine;
 mod rollback;
 mod round_trip;
+mod schema;
 mod serve;
 mod straggler;
 mod traces;

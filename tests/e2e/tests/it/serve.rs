@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
-use sluice_e2e::{Lake, Served, check};
+use sluice_e2e::{Lake, Served, check, check_readers};
 use sluice_testkit::capture::{self, CaptureSpec};
 use sluice_testkit::cube::{self, CubeSpec};
 
@@ -56,6 +56,29 @@ fn what_engines_commit_is_read_by_our_sql_and_landing_goes_on() {
     let more = cube::write(&spec, &lake.scratch().join("more"), "c9").unwrap();
     lake.land_one(&more.header);
     assert_eq!(lake.count(&format!("SELECT count(*) AS n FROM {TABLE}")), left + 6);
+}
+
+#[test]
+fn engines_may_partition_by_what_each_file_has_one_value_of() {
+    let lake = lake();
+    let cube = |seed: u64| {
+        let spec = CubeSpec { seed, bands: 5, lines: 4, samples: 6, ..CubeSpec::default() };
+        cube::write(&spec, &lake.scratch().join(format!("more{seed}")), "more").unwrap().header
+    };
+    lake.land_one(&cube(8));
+    let served = Served::start(&lake, &["--read-write"]);
+    check("check_rest.py", [served.uri(), "evolve", TABLE]);
+    let (id, _) = lake.land_one(&cube(9));
+    lake.land_one(&cube(10));
+    let specs = format!("SELECT count(DISTINCT spec_id) AS n FROM {TABLE}$files");
+    assert_eq!(lake.count(&specs), 2);
+    assert_eq!(lake.count(&format!("SELECT count(*) AS n FROM {TABLE}")), 5 * 24);
+    check_readers(&lake);
+    lake.json(["compact", TABLE]);
+    assert_eq!(lake.count(&specs), 2);
+    lake.json(["undo", "--payload", &id, "--yes"]);
+    assert_eq!(lake.count(&format!("SELECT count(*) AS n FROM {TABLE}")), 4 * 24);
+    check_readers(&lake);
 }
 
 /// The lake's own client against its own server: a second lake whose tables lie beside the first's.

@@ -1,6 +1,11 @@
 //! What should be in the lake: which payloads are in, and what each operation does to that.
 
+use std::collections::BTreeMap;
+
 use sluice_testkit::Random;
+
+/// Bands that every payload has.
+const BANDS_MIN: usize = 20;
 
 /// Where a payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +33,10 @@ pub(super) enum Operation {
     Expire,
     Orphans,
     Tag,
+    /// Of the column of a band.
+    Rename(u32),
+    /// The same.
+    Widen(u32),
     /// Of `bronze.payloads` or of the pixels, to the point of this number.
     Rollback {
         pixels: bool,
@@ -47,6 +56,8 @@ pub(super) struct Point {
 pub(super) struct Model {
     pub(super) places: Vec<Place>,
     touched: Vec<u64>,
+    /// How often the column of a band was renamed.
+    pub(super) renamed: BTreeMap<u32, u32>,
     pub(super) clock: u64,
     pub(super) points: Vec<Point>,
 }
@@ -64,7 +75,13 @@ pub(super) fn crash_point(random: &mut Random) -> String {
 
 impl Model {
     pub(super) fn new(payloads: usize) -> Self {
-        Self { places: vec![Place::Out; payloads], touched: vec![0; payloads], clock: 0, points: vec![] }
+        Self {
+            places: vec![Place::Out; payloads],
+            touched: vec![0; payloads],
+            renamed: BTreeMap::new(),
+            clock: 0,
+            points: vec![],
+        }
     }
 
     pub(super) fn inside(&self) -> Vec<usize> {
@@ -79,6 +96,8 @@ impl Model {
     pub(super) fn choose(&self, random: &mut Random) -> Vec<Operation> {
         let mut out = self.at(Place::Out);
         let mut inside = self.at(Place::In);
+        // The first one stays: tags are asked for it.
+        let mut bands: Vec<usize> = (2..=BANDS_MIN).collect();
         let take = |from: &mut Vec<usize>, random: &mut Random| {
             let index = usize::try_from(random.below(from.len() as u64)).unwrap();
             (!from.is_empty()).then(|| from.swap_remove(index))
@@ -86,7 +105,7 @@ impl Model {
         let several = random.below(3) == 0;
         let mut chosen = Vec::new();
         while chosen.len() < if several { 3 } else { 1 } {
-            let operation = match random.below(if several { 10 } else { 14 }) {
+            let operation = match random.below(if several { 12 } else { 16 }) {
                 0..=3 => take(&mut out, random).map(Operation::Land),
                 4..=5 => {
                     take(&mut inside, random).map(|payload| Operation::Undo { payload, reopen: random.below(3) > 0 })
@@ -94,9 +113,11 @@ impl Model {
                 6..=7 => Some(Operation::Compact),
                 8 => Some(Operation::RewriteManifests),
                 9 => Some(Operation::Expire),
-                10 => Some(Operation::Tag),
-                11 => take(&mut out, random).map(Operation::Publish),
-                12 => Some(Operation::Orphans),
+                10 => take(&mut bands, random).map(|band| Operation::Rename(u32::try_from(band).unwrap())),
+                11 => take(&mut bands, random).map(|band| Operation::Widen(u32::try_from(band).unwrap())),
+                12 => Some(Operation::Tag),
+                13 => take(&mut out, random).map(Operation::Publish),
+                14 => Some(Operation::Orphans),
                 _ => usize::try_from(random.below(self.points.len() as u64))
                     .ok()
                     .filter(|point| *point < self.points.len())
@@ -127,7 +148,20 @@ impl Model {
             }
             // Older snapshots are gone.
             Operation::Expire => self.points.clear(),
-            Operation::Compact | Operation::RewriteManifests | Operation::Orphans | Operation::Tag => {}
+            Operation::Rename(band) => *self.renamed.entry(*band).or_default() += 1,
+            Operation::Widen(_)
+            | Operation::Compact
+            | Operation::RewriteManifests
+            | Operation::Orphans
+            | Operation::Tag => {}
+        }
+    }
+
+    /// What the column of a band is called after it was renamed once more, or as it is.
+    pub(super) fn column(&self, band: u32, more: u32) -> String {
+        match self.renamed.get(&band).copied().unwrap_or(0) + more {
+            0 => format!("b{band:03}"),
+            times => format!("band_{band}_{times}"),
         }
     }
 

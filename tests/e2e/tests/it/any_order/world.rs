@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use sluice_durable::{CRASH_VARIABLE, SABOTAGE_VARIABLE, Sabotage};
-use sluice_e2e::{Lake, check};
+use sluice_e2e::{Lake, Ministack, Served, check};
 use sluice_testkit::cube::{self, CubeFiles, CubeSpec};
 
 use super::model::{Model, Operation, Place, Point};
@@ -25,14 +25,46 @@ struct Payload {
     chunks: i64,
 }
 
+/// Where the tables of a world lie, and who decides about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    /// A folder, with the catalog in it.
+    Folder,
+    /// An object store, and the server of another lake.
+    Remote,
+}
+
+/// The servers of a lake that has nothing of a table itself; they end with it.
+struct Servers {
+    store: Ministack,
+    catalog: Served,
+    _host: Lake,
+}
+
 pub(super) struct World {
     lake: Lake,
+    servers: Option<Servers>,
     payloads: Vec<Payload>,
     pub(super) model: Model,
     tags: BTreeMap<String, i64>,
     branches: usize,
     sabotage: Option<Sabotage>,
     log: Vec<String>,
+}
+
+/// An empty lake.
+fn lake_in(home: Home) -> (Lake, Option<Servers>) {
+    if home == Home::Folder {
+        return (Lake::with_routes(ROUTES), None);
+    }
+    let store = Ministack::with_bucket("tables");
+    let tables = ["--tables-at", "s3://tables"];
+    let host = Lake::initialised(&tables, store.environment());
+    let catalog = Served::start(&host, &["--read-write"]);
+    let arguments = [tables.as_slice(), &["--catalog", "rest", "--uri", catalog.uri()]].concat();
+    let lake = Lake::initialised(&arguments, store.environment());
+    lake.set_routes(ROUTES);
+    (lake, Some(Servers { store, catalog, _host: host }))
 }
 
 fn succeeded(output: &Output) -> bool {
@@ -45,8 +77,8 @@ fn described(output: &Output) -> String {
 
 impl World {
     /// A lake with what every run needs: tables, one of which has grown, and a landing that died after a commit.
-    pub(super) fn new(seed: u64, sabotage: Option<Sabotage>) -> Self {
-        let lake = Lake::with_routes(ROUTES);
+    pub(super) fn new(seed: u64, home: Home, sabotage: Option<Sabotage>) -> Self {
+        let (lake, servers) = lake_in(home);
         let identified = Lake::with_routes(ROUTES);
         let mut payloads = Vec::new();
         for number in 0..PAYLOADS {
@@ -61,7 +93,8 @@ impl World {
             payloads.push(Payload { files, folder, id, rows: i64::from(spec.lines * spec.samples), chunks });
         }
         let model = Model::new(payloads.len());
-        let mut world = Self { lake, payloads, model, tags: BTreeMap::new(), branches: 0, sabotage, log: vec![] };
+        let mut world =
+            Self { lake, servers, payloads, model, tags: BTreeMap::new(), branches: 0, sabotage, log: vec![] };
         world.alone(&Operation::Land(0), None);
         world.alone(&Operation::Land(1), None);
         world.alone(&Operation::Land(3), Some("catalog-swap.after"));
@@ -192,6 +225,13 @@ impl World {
                 let tag = format!("t{}", self.model.clock);
                 vec![verb(&["tag", "create", TABLES[1], &tag])]
             }
+            Operation::Rename(band) => {
+                let (old, new) = (self.model.column(*band, 0), self.model.column(*band, 1));
+                vec![verb(&["schema", "rename", TABLES[1], &old, &new])]
+            }
+            Operation::Widen(band) => {
+                vec![verb(&["schema", "widen", TABLES[1], &self.model.column(*band, 0), "double"])]
+            }
             Operation::Rollback { pixels, point } => {
                 let point = &self.model.points[*point];
                 let (table, to) =
@@ -277,7 +317,14 @@ impl World {
             .map(|p| json!({"id": p.id, "header": p.files.header, "image": p.files.image}))
             .collect();
         let spec = self.lake.scratch().join("expected.json");
-        std::fs::write(&spec, Value::from(payloads).to_string()).unwrap();
+        let bands = self.model.renamed.keys().map(|band| (band.to_string(), json!(self.model.column(*band, 0))));
+        let servers = self.servers.as_ref();
+        let expected = json!({
+            "payloads": payloads, "bands": bands.collect::<serde_json::Map<_, _>>(),
+            "store": servers.map(|servers| servers.store.uri()),
+            "catalog": servers.map(|servers| servers.catalog.uri()),
+        });
+        std::fs::write(&spec, expected.to_string()).unwrap();
         check("check_any_order.py", [self.lake.path(), &spec]);
     }
 
@@ -288,7 +335,11 @@ impl World {
         if !inside.is_empty() {
             fresh.land(inside.iter().map(|payload| &self.payloads[*payload].folder));
         }
-        let without = ["folder"];
+        // Bands are told by the names of their columns.
+        let mut without = vec!["folder"];
+        if !self.model.renamed.is_empty() {
+            without.extend(["bands_a", "bands_b"]);
+        }
         let expected = if inside.is_empty() { vec![] } else { fresh.rows_without(GOLD, &without) };
         assert!(inside.is_empty() || !expected.is_empty(), "the model computes something");
         assert!(self.model.places.contains(&Place::In) || expected.is_empty());
