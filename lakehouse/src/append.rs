@@ -82,8 +82,7 @@ impl Lake {
                 Standing::Absent => {}
             }
             self.check_present(files).await?;
-            let added = files.iter().map(|file| file.data_file(self.paths(), &metadata));
-            let added = added.collect::<Result<Vec<_>, _>>()?;
+            let added = LandedFile::by_spec(files, self.paths(), &metadata)?;
             let mut producer = SnapshotProducer::new(self, table, &metadata)?;
             let commit = producer.produce(Operation::Append, added, &[], &summary).await?;
             match self.commit(table, &location, &metadata, commit).await? {

@@ -11,7 +11,9 @@ use parquet::file::metadata::ParquetMetaData;
 use serde_json::Value as Json;
 use sluice_api::{BatchId, Digest, FactValue, TableFileRecord, TableName};
 
+use crate::partition::PartitionJson;
 use crate::paths::Paths;
+use crate::schema::ColumnNames;
 use crate::{ColumnMetrics, Error, Lake, LandedFile, stamp};
 
 /// Texts in file statistics may be cut after this many bytes.
@@ -34,6 +36,7 @@ impl Lake {
         constants: &BTreeMap<String, FactValue>,
     ) -> Result<LandedFile, Error> {
         let (_, metadata) = self.existing(table).await?;
+        let constants = &ColumnNames::of(table, &metadata)?.translated(constants)?;
         let key = Paths::data_key(table, batch_id, file.blake3);
         let uri = self.paths().uri(&key);
         let (size, footer) = match self.storage().size(&uri).await? {
@@ -41,6 +44,7 @@ impl Lake {
             None => {
                 let temporary = self.paths().temporary(table.layer);
                 let landing = Landing {
+                    table: table.clone(),
                     source: source.to_owned(),
                     temporary: temporary.clone(),
                     file: file.clone(),
@@ -67,7 +71,7 @@ pub(crate) fn describe(
     size: u64,
     footer: &ParquetMetaData,
     metadata: &TableMetadata,
-    partition: Vec<Json>,
+    partition: PartitionJson,
 ) -> Result<LandedFile, Error> {
     let rows = u64::try_from(footer.file_metadata().num_rows())
         .map_err(|_| Error::Invalid(format!("expected a count of rows in `{path}`, found a negative number")))?;
@@ -76,8 +80,8 @@ pub(crate) fn describe(
         path,
         size,
         rows,
-        spec_id: metadata.default_partition_spec_id(),
-        partition,
+        spec_id: partition.spec_id,
+        partition: partition.values,
         split_offsets: stamp::split_offsets(footer),
         columns: stamp::column_metrics(footer, metadata),
     })
@@ -85,6 +89,7 @@ pub(crate) fn describe(
 
 /// One file on its way; runs on a thread that may block.
 struct Landing {
+    table: TableName,
     source: PathBuf,
     temporary: PathBuf,
     file: TableFileRecord,
@@ -95,7 +100,8 @@ impl Landing {
     /// Writes the stamped file under its temporary name.
     fn copy(&self) -> Result<(u64, ParquetMetaData), Error> {
         let mut source = self.open()?;
-        let stamped = stamp::stamp(&mut source, &self.source, self.metadata.current_schema())?;
+        let names = ColumnNames::of(&self.table, &self.metadata)?;
+        let stamped = stamp::stamp(&mut source, &self.source, self.metadata.current_schema(), &names)?;
         let rows = stamped.metadata.file_metadata().num_rows();
         if u64::try_from(rows) != Ok(self.file.rows) {
             return Err(self.mismatch("rows", self.file.rows.to_string(), rows.to_string()));
@@ -159,7 +165,7 @@ fn copy_and_hash(source: &mut File, body_bytes: u64, target: &mut File) -> io::R
 }
 
 /// The values of the partition fields that follow from the constants, in JSON.
-fn partition_values(metadata: &TableMetadata, constants: &BTreeMap<String, FactValue>) -> Result<Vec<Json>, Error> {
+fn partition_values(metadata: &TableMetadata, constants: &BTreeMap<String, FactValue>) -> Result<PartitionJson, Error> {
     let failed = || Error::metadata("compute a partition");
     let schema = metadata.current_schema();
     let spec = metadata.default_partition_spec();
@@ -181,7 +187,7 @@ fn partition_values(metadata: &TableMetadata, constants: &BTreeMap<String, FactV
             None => Json::Null,
         });
     }
-    Ok(values)
+    Ok(PartitionJson { spec_id: spec.spec_id(), values })
 }
 
 /// A constant as a value of its column's type.

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use iceberg::spec::{
     DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, Literal, PrimitiveLiteral, PrimitiveType,
@@ -107,6 +107,19 @@ impl LandedFile {
             builder.sort_order_id(order);
         }
         builder.build().map_err(|error| Error::Invalid(format!("expected a whole data file record, found {error}")))
+    }
+
+    /// The entries of files by the partition spec of each: a table may have got another one since they landed.
+    pub(crate) fn by_spec<'a>(
+        files: impl IntoIterator<Item = &'a Self>,
+        paths: &Paths,
+        metadata: &TableMetadata,
+    ) -> Result<BTreeMap<i32, Vec<DataFile>>, Error> {
+        let mut by_spec: BTreeMap<i32, Vec<DataFile>> = BTreeMap::new();
+        for file in files {
+            by_spec.entry(file.spec_id).or_default().push(file.data_file(paths, metadata)?);
+        }
+        Ok(by_spec)
     }
 
     fn partition_values(&self, metadata: &TableMetadata) -> Result<Struct, Error> {

@@ -12,6 +12,7 @@ pub mod promote;
 
 mod append;
 mod aws;
+mod by_id;
 mod catalog;
 mod commit;
 mod compact;
@@ -43,6 +44,7 @@ mod serve;
 mod sql;
 mod stamp;
 mod storage;
+mod values;
 mod verify;
 
 pub use append::Appended;

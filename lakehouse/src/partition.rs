@@ -1,8 +1,32 @@
 use std::cmp::Ordering;
 
-use iceberg::spec::{Literal, PrimitiveLiteral, Struct};
+use iceberg::spec::{Literal, PrimitiveLiteral, Struct, TableMetadata};
+use serde_json::Value as Json;
 
+use crate::Error;
 use crate::live::LiveFile;
+
+/// The partition of a file: values of the fields of a partition spec, as Iceberg writes single values in JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PartitionJson {
+    pub(crate) spec_id: i32,
+    pub(crate) values: Vec<Json>,
+}
+
+impl PartitionJson {
+    /// Of a partition by any spec that the table has.
+    pub(crate) fn of(metadata: &TableMetadata, spec_id: i32, partition: Struct) -> Result<Self, Error> {
+        let spec = metadata.partition_spec_by_id(spec_id).ok_or_else(|| {
+            Error::Invalid(format!("expected partition spec {spec_id} in the metadata of a table, found none"))
+        })?;
+        let types = spec.partition_type(metadata.current_schema()).map_err(Error::metadata("bind a partition spec"))?;
+        let values = partition.into_iter().zip(types.fields()).map(|(value, field)| match value {
+            Some(value) => value.try_into_json(&field.field_type).map_err(Error::metadata("write a partition value")),
+            None => Ok(Json::Null),
+        });
+        Ok(Self { spec_id, values: values.collect::<Result<_, _>>()? })
+    }
+}
 
 /// The partition of a file, so that files can be grouped and sorted by it: nulls first, then by value.
 #[derive(Clone, Debug, PartialEq, Eq)]

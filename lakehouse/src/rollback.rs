@@ -10,7 +10,7 @@ use crate::commit::{Outcome as CommitOutcome, SnapshotProducer};
 use crate::paths::Paths;
 use crate::replace::{Known, PAYLOAD_ID, Removal, Removing, text_field};
 use crate::search::{Sought, Standing};
-use crate::{AsOf, BATCH_ID_PROPERTY, Error, Lake, SnapshotInfo};
+use crate::{AsOf, BATCH_ID_PROPERTY, Error, Lake, LandedFile, SnapshotInfo};
 
 /// Summary property of the snapshot that a rollback makes: the snapshot that it went back to.
 pub(crate) const ROLLED_BACK_TO: &str = "sluice.rolled-back-to";
@@ -109,8 +109,7 @@ impl Lake {
                 true => self.removal(&metadata, Some(ancestor), &removing, &mut known).await?,
                 false => Removal::default(),
             };
-            let added = removal.kept.iter().map(|file| file.data_file(self.paths(), &metadata));
-            let added = added.collect::<Result<_, _>>()?;
+            let added = LandedFile::by_spec(&removal.kept, self.paths(), &metadata)?;
             let operation = if removal.removed.is_empty() { Operation::Replace } else { Operation::Overwrite };
             let mut producer = SnapshotProducer::new(self, table, &metadata)?.on_ancestor(ancestor);
             let commit = producer.produce(operation, added, &removal.removed, &summary(batch_id, to)).await?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use iceberg::arrow::RecordBatchPartitionSplitter;
 use iceberg::spec::{Struct, TableMetadata};
@@ -14,11 +14,11 @@ use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
-use serde_json::Value as Json;
 use sluice_api::{Digest, TableName};
 
 use crate::land::describe;
-use crate::schema::arrow_schema;
+use crate::partition::PartitionJson;
+use crate::schema::{ColumnNames, Meaning, arrow_schema};
 use crate::{Error, Lake, LandedFile};
 
 const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
@@ -32,6 +32,7 @@ pub(crate) struct TableWriter<'a> {
     /// Relative to the root, with a slash at its end.
     folder: String,
     schema: SchemaRef,
+    names: ColumnNames<'a>,
     sinks: Vec<(Struct, Sink)>,
 }
 
@@ -43,14 +44,15 @@ impl<'a> TableWriter<'a> {
         folder: String,
     ) -> Result<Self, Error> {
         let schema = arrow_schema(metadata.current_schema())?;
-        Ok(Self { lake, table, metadata, folder, schema, sinks: Vec::new() })
+        let names = ColumnNames::of(table, metadata)?;
+        Ok(Self { lake, table, metadata, folder, schema, names, sinks: Vec::new() })
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let batch = conform(self.table, &self.schema, batch)?;
+        let batch = conform(self.table, &self.schema, &self.in_terms_of_table(batch)?)?;
         for (partition, part) in split(self.table, self.metadata, batch)? {
             let known = self.sinks.iter().position(|(known, _)| *known == partition);
             let position = match known {
@@ -66,11 +68,29 @@ impl<'a> TableWriter<'a> {
         Ok(())
     }
 
+    /// The columns under the names that the table has for them by now, without those that it dropped.
+    fn in_terms_of_table(&self, batch: &RecordBatch) -> Result<RecordBatch, Error> {
+        let (mut kept, mut fields) = (Vec::new(), Vec::new());
+        for (index, field) in batch.schema().fields().iter().enumerate() {
+            let name = match self.names.meaning(field.name())? {
+                Meaning::Column(column) => &column.name,
+                Meaning::Dropped(_) => continue,
+                Meaning::Unknown => field.name(),
+            };
+            kept.push(batch.column(index).clone());
+            fields.push(field.as_ref().clone().with_name(name));
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), kept, &options)
+            .map_err(Error::rows(format!("name the columns of `{}`", self.table)))
+    }
+
     /// The files, durable and under their names, though not yet in the table.
     pub(crate) async fn finish(self) -> Result<Vec<LandedFile>, Error> {
         let mut files = Vec::with_capacity(self.sinks.len());
         for (partition, sink) in self.sinks {
-            let partition = partition_json(self.metadata, partition)?;
+            let spec_id = self.metadata.default_partition_spec_id();
+            let partition = PartitionJson::of(self.metadata, spec_id, partition)?;
             let written = sink.finish()?;
             let key = format!("{}{}.parquet", self.folder, written.digest);
             written.publish(self.lake, &key).await?;
@@ -81,7 +101,7 @@ impl<'a> TableWriter<'a> {
 }
 
 /// The rows with the table's columns, in its order and types; an absent column is null.
-pub(crate) fn conform(table: &TableName, schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, Error> {
+fn conform(table: &TableName, schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, Error> {
     let strict = CastOptions { safe: false, ..CastOptions::default() };
     for field in batch.schema().fields() {
         if schema.column_with_name(field.name()).is_none() {
@@ -110,15 +130,6 @@ fn split(table: &TableName, metadata: &TableMetadata, batch: RecordBatch) -> Res
     let splitter = RecordBatchPartitionSplitter::try_new_with_computed_values(schema, spec.clone()).map_err(failed())?;
     let parts = splitter.split(&batch).map_err(failed())?;
     Ok(parts.into_iter().map(|(key, part)| (key.data().clone(), part)).collect())
-}
-
-pub(crate) fn partition_json(metadata: &TableMetadata, partition: Struct) -> Result<Vec<Json>, Error> {
-    let fields = metadata.default_partition_type().fields();
-    let values = partition.into_iter().zip(fields).map(|(value, field)| match value {
-        Some(value) => value.try_into_json(&field.field_type).map_err(Error::metadata("write a partition value")),
-        None => Ok(Json::Null),
-    });
-    values.collect()
 }
 
 /// A file being written under a temporary name.

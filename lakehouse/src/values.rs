@@ -5,7 +5,7 @@ use datafusion::common::ScalarValue;
 use iceberg::spec::{Datum, PrimitiveLiteral, PrimitiveType};
 
 /// A value of the metadata in the type of a query's column; none where the two do not fit.
-pub(super) fn scalar(literal: &PrimitiveLiteral, data_type: &DataType) -> Option<ScalarValue> {
+pub(crate) fn scalar(literal: &PrimitiveLiteral, data_type: &DataType) -> Option<ScalarValue> {
     Some(match (literal, data_type) {
         (PrimitiveLiteral::Boolean(value), DataType::Boolean) => ScalarValue::Boolean(Some(*value)),
         (PrimitiveLiteral::Int(value), DataType::Int32) => ScalarValue::Int32(Some(*value)),
@@ -41,7 +41,7 @@ pub(super) fn scalar(literal: &PrimitiveLiteral, data_type: &DataType) -> Option
 }
 
 /// A query's value as one of the metadata's; none for null and for types that no partition hashes.
-pub(super) fn datum(value: &ScalarValue, column_type: &PrimitiveType) -> Option<Datum> {
+pub(crate) fn datum(value: &ScalarValue, column_type: &PrimitiveType) -> Option<Datum> {
     Some(match (value, column_type) {
         (ScalarValue::Int32(Some(value)), PrimitiveType::Int) => Datum::int(*value),
         (ScalarValue::Int64(Some(value)), PrimitiveType::Long) => Datum::long(*value),

@@ -175,7 +175,12 @@ pub(crate) struct RewriteManifestsArgs {
 
 pub(crate) const SCHEMA_HELP: &str = "\
 Example: whole numbers of a sensor that will soon outgrow 32 bits.
-  sluice schema widen silver.field_pixels count long";
+  sluice schema widen silver.field_pixels count long
+
+Example: a column under the name that analysts know it by. Plugins go on under the old one, and so do models.
+  sluice schema rename silver.field_pixels b028 red
+
+No file is rewritten. Snapshots of the past are asked for by the names of their time (`--as-of`, `\"t@v\"`).";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SchemaAction {
@@ -188,6 +193,24 @@ pub(crate) enum SchemaAction {
     },
     /// Let rows come that do not have the column.
     MakeOptional {
+        #[command(flatten)]
+        target: SchemaTarget,
+    },
+    /// Give a silver column another name.
+    ///
+    /// What lands later under the old name lands in the column. The old name stays the column's own: no other one may
+    /// have it.
+    Rename {
+        #[command(flatten)]
+        target: SchemaTarget,
+        /// `[a-z][a-z0-9_]*`
+        to: String,
+    },
+    /// Take a column out of a silver table.
+    ///
+    /// Snapshots of before still have it, until they expire; compaction leaves it behind. What lands later with the
+    /// column lands without it, and its name is never used again.
+    Drop {
         #[command(flatten)]
         target: SchemaTarget,
     },

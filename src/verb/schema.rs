@@ -13,6 +13,8 @@ pub(crate) async fn run(lake: &Path, action: SchemaAction) -> anyhow::Result<Exi
     let (target, change, into) = match action {
         SchemaAction::Widen { target, to } => (target, SchemaChange::Widen { to: to.clone() }, to),
         SchemaAction::MakeOptional { target } => (target, SchemaChange::MakeOptional, "optional".to_owned()),
+        SchemaAction::Rename { target, to } => (target, SchemaChange::Rename { to: to.clone() }, to),
+        SchemaAction::Drop { target } => (target, SchemaChange::Drop, "dropped".to_owned()),
     };
     let SchemaTarget { table, column, dry_run, format } = target;
     let table = parse(&table)?;

@@ -1,5 +1,5 @@
-//! Columns of files are found by field id, so that a query reads what a column was before it was renamed, moved,
-//! widened or added.
+//! Columns of files are found by field id at every level, so that queries and compaction read what a column was before
+//! it was renamed, moved, widened or added.
 
 mod ids;
 mod nested;
@@ -14,39 +14,35 @@ use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{CastExpr, Column, lit};
 use datafusion::physical_expr_adapter::{PhysicalExprAdapter, PhysicalExprAdapterFactory};
-use iceberg::spec::{DEFAULT_SCHEMA_NAME_MAPPING, NameMapping, SchemaRef as IcebergSchemaRef, TableMetadata};
+use iceberg::spec::{NameMapping, SchemaRef as IcebergSchemaRef, TableMetadata};
 use sluice_api::TableName;
 
 use self::nested::NestedColumn;
 use self::shape::{constant, shape};
 use crate::Error;
+use crate::schema::name_mapping_of;
 
-/// Makes the expressions of a query fit one file of a table.
+/// Makes the columns of a table out of those of its files.
 #[derive(Debug)]
-pub(super) struct ById {
+pub(crate) struct ById {
     table: TableName,
     schema: IcebergSchemaRef,
     mapping: Option<NameMapping>,
 }
 
 impl ById {
-    /// `schema` is the one that queries see.
-    pub(super) fn new(
+    /// `schema` is the one that the rows are to have.
+    pub(crate) fn new(
         table: &TableName,
         metadata: &TableMetadata,
         schema: &IcebergSchemaRef,
     ) -> std::result::Result<Self, Error> {
-        let mapping = metadata.properties().get(DEFAULT_SCHEMA_NAME_MAPPING).map(|json| serde_json::from_str(json));
-        let mapping = mapping.transpose().map_err(|error| {
-            Error::Invalid(format!(
-                "expected property `{DEFAULT_SCHEMA_NAME_MAPPING}` of `{table}` to be JSON: {error}"
-            ))
-        })?;
+        let mapping = name_mapping_of(table, metadata)?;
         Ok(Self { table: table.clone(), schema: Arc::clone(schema), mapping })
     }
 
     /// Where in a file the columns of the schema stand, ascending; those that it does not have are left out.
-    pub(super) fn roots(&self, physical: &SchemaRef) -> Result<Vec<usize>> {
+    pub(crate) fn roots(&self, physical: &SchemaRef) -> Result<Vec<usize>> {
         let (_, positions) = self.identify(physical)?;
         let fields = self.schema.as_struct().fields();
         let mut roots: Vec<_> = fields.iter().filter_map(|field| positions.get(&field.id).copied()).collect();
@@ -77,7 +73,7 @@ impl ById {
 impl PhysicalExprAdapterFactory for ById {
     fn create(&self, logical: SchemaRef, physical: SchemaRef) -> Result<Arc<dyn PhysicalExprAdapter>> {
         let (identified, positions) = self.identify(&physical)?;
-        Ok(Arc::new(FileColumns { schema: Arc::clone(&self.schema), logical, identified, positions }))
+        Ok(Arc::new(FileColumns { schema: Arc::clone(&self.schema), logical, physical, identified, positions }))
     }
 }
 
@@ -86,7 +82,9 @@ impl PhysicalExprAdapterFactory for ById {
 struct FileColumns {
     schema: IcebergSchemaRef,
     logical: SchemaRef,
-    /// The file's own columns, with ids.
+    /// The file's own columns, as they are.
+    physical: SchemaRef,
+    /// The same with ids.
     identified: SchemaRef,
     /// Where in the file a field stands.
     positions: HashMap<i32, usize>,
@@ -116,7 +114,7 @@ impl FileColumns {
         let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(found.name(), index));
         let shape = shape(found, field, target)?;
         Ok(match target {
-            target if found.data_type() == target => column,
+            target if self.physical.field(index).data_type() == target => column,
             DataType::List(_) | DataType::Map(_, _) | DataType::Struct(_) => {
                 Arc::new(NestedColumn::new(column, shape, target.clone()))
             }

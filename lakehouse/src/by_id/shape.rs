@@ -11,7 +11,7 @@ use iceberg::spec::{Literal, NestedField, Type};
 
 use super::ids::field_id;
 use crate::Error;
-use crate::sql::values::scalar;
+use crate::values::scalar;
 
 /// What is to be done with an array.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

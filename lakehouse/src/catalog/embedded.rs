@@ -11,6 +11,7 @@ use sluice_durable::Step;
 
 use super::Loaded;
 use super::cache::Cache;
+use super::metadata_log::{self, deleted_after_commit};
 use super::sqlite::{Database, Swap};
 use super::unread::unknown_feature;
 use crate::Error;
@@ -80,7 +81,8 @@ impl EmbeddedCatalog {
     pub(crate) async fn create(&self, table: &TableName, creation: TableCreation) -> Result<Outcome, Error> {
         let builder = TableMetadataBuilder::from_table_creation(creation)
             .map_err(Error::metadata(format!("build metadata of `{table}`")))?;
-        let location = self.write_metadata(table, 0, builder).await?;
+        let built = builder.build().map_err(Error::metadata(format!("build metadata of `{table}`")))?;
+        let location = self.write_metadata(table, 0, &built.metadata).await?;
         let swap = self.database.insert(table, &location)?;
         Ok(self.outcome(swap, &location).await)
     }
@@ -94,9 +96,16 @@ impl EmbeddedCatalog {
         for update in commit.updates {
             builder = update.apply(builder).map_err(failed())?;
         }
-        let next = self.write_metadata(table, version_of(&base.location) + 1, builder).await?;
+        let built = builder.build().map_err(failed())?;
+        let next = self.write_metadata(table, version_of(&base.location) + 1, &built.metadata).await?;
         let swap = self.database.swap(table, &base.location, &next)?;
-        Ok(self.outcome(swap, &next).await)
+        let outcome = self.outcome(swap, &next).await;
+        if outcome == Outcome::Committed {
+            let now = sluice_durable::clock::now_micros();
+            let (dropped, paths) = (&built.expired_metadata_logs, &self.paths);
+            metadata_log::delete(&self.file_io, &deleted_after_commit(&built.metadata, dropped, paths, now)).await;
+        }
+        Ok(outcome)
     }
 
     /// Metadata that lost a race is nobody's.
@@ -111,15 +120,9 @@ impl EmbeddedCatalog {
     }
 
     /// Writes metadata under a name that nobody else writes, and returns its URI.
-    async fn write_metadata(
-        &self,
-        table: &TableName,
-        version: u32,
-        builder: TableMetadataBuilder,
-    ) -> Result<String, Error> {
-        let metadata = builder.build().map_err(Error::metadata(format!("build metadata of `{table}`")))?.metadata;
+    async fn write_metadata(&self, table: &TableName, version: u32, metadata: &TableMetadata) -> Result<String, Error> {
         let uri = format!("{}/metadata/{version:05}-{}.metadata.json", metadata.location(), uuid::Uuid::new_v4());
-        let body = serde_json::to_vec(&metadata).map_err(|source| Error::Json { path: uri.clone().into(), source })?;
+        let body = serde_json::to_vec(metadata).map_err(|source| Error::Json { path: uri.clone().into(), source })?;
         let action = format!("write metadata of `{table}`");
         match self.paths.place(&uri) {
             Place::Local(path) => {

@@ -6,6 +6,7 @@
 
 mod cache;
 mod embedded;
+mod metadata_log;
 mod rest;
 mod settings;
 mod sqlite;
@@ -19,6 +20,7 @@ use crate::Error;
 use crate::commit::{Commit, Outcome};
 
 pub(crate) use embedded::EmbeddedCatalog;
+pub(crate) use metadata_log::SUPERSEDED_MICROS_MIN;
 pub use rest::RestError;
 pub(crate) use rest::{RestCatalog, wire};
 pub use settings::{AuthSettings, CatalogSettings, RestSettings};

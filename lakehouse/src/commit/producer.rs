@@ -64,16 +64,15 @@ impl<'a> SnapshotProducer<'a> {
         self
     }
 
-    /// A snapshot that adds files by the current partition spec and removes live ones. `removed` must be entries of the
+    /// A snapshot that adds files by their partition specs and removes live ones. `removed` must be entries of the
     /// snapshot it is made from.
     pub(crate) async fn produce(
         &mut self,
         operation: Operation,
-        added: Vec<DataFile>,
+        added: BTreeMap<i32, Vec<DataFile>>,
         removed: &[ManifestEntryRef],
         properties: &BTreeMap<String, String>,
     ) -> Result<Commit, Error> {
-        let added = BTreeMap::from([(self.metadata.default_partition_spec_id(), added)]);
         self.produce_change(Change { operation, added, removed: removed.to_vec() }, properties).await
     }
 

@@ -20,10 +20,10 @@ use sluice_api::TableName;
 use super::plan::Group;
 use super::source::{Shape, footer};
 use crate::land::describe;
+use crate::partition::PartitionJson;
 use crate::paths::Paths;
 use crate::rewrite::{FileWriter, Layout, Layouts};
-use crate::rows::{Written, partition_json};
-use crate::schema::arrow_schema;
+use crate::rows::Written;
 use crate::{Error, Lake, LandedFile};
 
 /// The new file of a group, in its table's folder and not yet in the table.
@@ -47,15 +47,14 @@ impl Lake {
         metadata: &TableMetadata,
         group: &Group,
     ) -> Result<Merged, Error> {
-        let schema = arrow_schema(metadata.current_schema())?;
+        let shape = Arc::new(Shape::of(table, metadata)?);
+        let schema = Arc::clone(&shape.schema);
         let mut sources = Vec::with_capacity(group.files.len());
         for file in &group.files {
             sources.push(self.storage().local(file.entry.file_path()).await?);
         }
         let paths: Vec<_> = sources.iter().map(|source| source.path().to_owned()).collect();
-        let layout = layout(&paths)?;
-        let names = metadata.current_schema().as_struct().fields().iter().map(|field| (field.id, field.name.clone()));
-        let shape = Arc::new(Shape { table: table.clone(), schema: Arc::clone(&schema), names: names.collect() });
+        let layout = layout(metadata, &paths)?;
         let keys = if group.sorted { keys(metadata, &schema) } else { None };
         let mut order = keys.as_ref().map(|keys| Order::new(&schema, keys)).transpose()?;
         let rows = match &keys {
@@ -76,8 +75,7 @@ impl Lake {
         let key = format!("{}{}.parquet", Paths::compaction_key(table, uuid::Uuid::new_v4()), written.digest);
         drop(sources);
         written.publish(self, &key).await?;
-        let first = group.files.first().map(|file| file.entry.data_file().partition().clone());
-        let partition = partition_json(metadata, first.unwrap_or_else(iceberg::spec::Struct::empty))?;
+        let partition = PartitionJson::of(metadata, group.spec_id, group.values.clone())?;
         let file = describe(table, key, written.size, &written.footer, metadata, partition)?;
         self.check_rows(group, &file).await?;
         Ok(Merged { file, sorted: order.is_some_and(|order| order.held) })
@@ -153,8 +151,8 @@ fn merged(
 }
 
 /// The layout of a file that is made of these.
-fn layout(paths: &[PathBuf]) -> Result<Layout, Error> {
-    let mut layout = Layouts::default();
+fn layout(metadata: &TableMetadata, paths: &[PathBuf]) -> Result<Layout, Error> {
+    let mut layout = Layouts::in_terms_of(metadata.current_schema());
     for path in paths {
         layout.add(footer(path)?.metadata());
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use iceberg::spec::TableMetadata;
+use iceberg::spec::{Struct, TableMetadata};
 
 use super::{CompactOptions, CompactedGroup};
 use crate::Error;
@@ -17,7 +17,11 @@ const APPENDED_FILES_MAX: usize = 1000;
 /// Files of one partition that become one.
 #[derive(Debug)]
 pub(super) struct Group {
+    /// For people.
     pub(super) partition: String,
+    /// The spec that the files and the new one are partitioned by, which need not be the table's by now.
+    pub(super) spec_id: i32,
+    pub(super) values: Struct,
     pub(super) files: Vec<LiveFile>,
     /// Whether the files say that they are sorted by the table's order.
     pub(super) sorted: bool,
@@ -53,12 +57,10 @@ pub(super) fn groups(
 ) -> Result<Vec<Group>, Error> {
     let order = i32::try_from(metadata.default_sort_order_id()).unwrap_or(0);
     let is_sorted = |file: &LiveFile| order > 0 && file.entry.data_file().sort_order_id() == Some(order);
-    // Files of older partition specs would need their rows split anew.
-    let spec_id = metadata.default_partition_spec_id();
     let mut partitions: BTreeMap<(PartitionKey, bool), Vec<LiveFile>> = BTreeMap::new();
     for file in live {
         let small = file.entry.file_size_in_bytes() < options.target_bytes / 4 * 3;
-        if small && file.spec_id == spec_id && options.only.holds(metadata, &file)? {
+        if small && options.only.holds(metadata, &file)? {
             partitions.entry((PartitionKey::of(&file), is_sorted(&file))).or_default().push(file);
         }
     }
@@ -71,7 +73,8 @@ pub(super) fn groups(
                 && files.len() >= options.files_min.max(2)
             {
                 let partition = super::filter::shown(metadata, first)?;
-                groups.push(Group { partition, files, sorted });
+                let (spec_id, values) = (first.spec_id, first.entry.data_file().partition().clone());
+                groups.push(Group { partition, spec_id, values, files, sorted });
             }
         }
     }

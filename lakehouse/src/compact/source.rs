@@ -1,31 +1,31 @@
-//! Reading a data file as rows of its table: columns by field id, so that what was renamed, widened or added since is as
-//! the table has it now.
+//! Reading a data file as rows of its table: columns by field id at every level, so that what was renamed, widened or
+//! added since is as the table has it now.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use datafusion::error::DataFusionError;
+use datafusion::error::{DataFusionError, Result as QueryResult};
+use datafusion::physical_expr_adapter::{BatchAdapter, BatchAdapterFactory};
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
+use iceberg::spec::TableMetadata;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::PageIndexPolicy;
 use sluice_api::TableName;
 
 use crate::Error;
-use crate::rows::conform;
+use crate::by_id::ById;
+use crate::schema::arrow_schema;
 
 /// The rows of a table as it is now.
 pub(super) struct Shape {
-    pub(super) table: TableName,
     pub(super) schema: SchemaRef,
-    /// Names of columns by field id.
-    pub(super) names: HashMap<i32, String>,
+    by_id: Arc<ById>,
 }
 
 /// The footer of a data file, with its page index where it has one.
@@ -45,6 +45,11 @@ fn open(path: &Path) -> Result<(File, ArrowReaderMetadata), Error> {
 }
 
 impl Shape {
+    pub(super) fn of(table: &TableName, metadata: &TableMetadata) -> Result<Self, Error> {
+        let current = metadata.current_schema();
+        Ok(Self { schema: arrow_schema(current)?, by_id: Arc::new(ById::new(table, metadata, current)?) })
+    }
+
     /// The rows of a file in this shape, so many at once.
     pub(super) fn rows(
         self: &Arc<Self>,
@@ -52,8 +57,11 @@ impl Shape {
         rows_at_once: usize,
     ) -> Result<SendableRecordBatchStream, Error> {
         let (file, metadata) = open(&path)?;
-        let (indices, names) = self.columns(&metadata);
-        let mask = ProjectionMask::roots(metadata.parquet_schema(), indices);
+        let found = metadata.schema().clone();
+        let roots = self.by_id.roots(&found)?;
+        let source = Arc::new(found.project(&roots).map_err(Error::rows(format!("read `{}`", path.display())))?);
+        let adapter = self.adapter(&source)?;
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
             .with_projection(mask)
             .with_batch_size(rows_at_once)
@@ -62,8 +70,7 @@ impl Shape {
         let shape = Arc::clone(self);
         let batches = reader.map(move |batch| {
             let batch = batch.map_err(Error::rows(format!("read `{}`", path.display())))?;
-            let batch = renamed(&path, &batch, &names)?;
-            Ok::<_, DataFusionError>(conform(&shape.table, &shape.schema, &batch)?)
+            shape.adapted(&adapter, &batch)
         });
         let batches = futures::stream::iter(batches);
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches)))
@@ -79,26 +86,15 @@ impl Shape {
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows))
     }
 
-    /// The columns of a file that the table has, with their names there: by field id, by name where the file has none.
-    fn columns(&self, metadata: &ArrowReaderMetadata) -> (Vec<usize>, Vec<String>) {
-        let roots = metadata.parquet_schema().root_schema().get_fields().iter().enumerate();
-        let known = roots.filter_map(|(index, root)| {
-            let info = root.get_basic_info();
-            let name = match info.has_id() {
-                true => self.names.get(&info.id()).map(String::as_str)?,
-                false => info.name(),
-            };
-            self.schema.column_with_name(name).map(|_| (index, name.to_owned()))
-        });
-        known.unzip()
+    fn adapter(&self, source: &SchemaRef) -> Result<BatchAdapter, Error> {
+        let factory = BatchAdapterFactory::new(Arc::clone(&self.schema));
+        factory.with_adapter_factory(Arc::clone(&self.by_id) as _).make_adapter(source).map_err(Error::from)
     }
-}
 
-fn renamed(path: &Path, batch: &RecordBatch, names: &[String]) -> Result<RecordBatch, Error> {
-    let found = batch.schema();
-    let fields = found.fields().iter().zip(names).map(|(field, name)| field.as_ref().clone().with_name(name));
-    let schema = Arc::new(Schema::new(fields.collect::<Vec<Field>>()));
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(schema, batch.columns().to_vec(), &options)
-        .map_err(Error::rows(format!("name the columns of `{}`", path.display())))
+    /// The rows with the table's ids and docs, which expressions do not carry.
+    fn adapted(&self, adapter: &BatchAdapter, batch: &RecordBatch) -> QueryResult<RecordBatch> {
+        let adapted = adapter.adapt_batch(batch)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), adapted.columns().to_vec(), &options)?)
+    }
 }

@@ -1,6 +1,7 @@
 //! Expiry: snapshots that nobody needs any more are dropped from a table's metadata, then the files that only they
 //! named are deleted. The order makes a crash harmless: what it leaves behind are orphans.
 
+mod metadata_log;
 mod retain;
 mod unreachable;
 

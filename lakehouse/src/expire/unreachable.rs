@@ -1,6 +1,6 @@
 //! Which files no snapshot names once some are gone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use iceberg::spec::{SnapshotRef, TableMetadata};
 use sluice_api::TableName;
@@ -98,23 +98,6 @@ impl Lake {
         Ok(found.unreachable)
     }
 
-    /// Metadata files that are older than all that the log names: a file of a commit that is under way is newer.
-    async fn forgotten_metadata(
-        &self,
-        table: &TableName,
-        location: &str,
-        metadata: &TableMetadata,
-    ) -> Result<Vec<(String, u64)>, Error> {
-        let log = metadata.metadata_log().iter().map(|entry| entry.metadata_file.as_str());
-        let named: BTreeSet<&str> = log.chain([location]).filter_map(|uri| self.paths().key_of(uri)).collect();
-        let Some(oldest) = named.iter().filter_map(|key| metadata_version(key)).min() else { return Ok(Vec::new()) };
-        let files = self.list_folder(&format!("{}/metadata", Paths::table_key(table))).await?;
-        let forgotten = files.into_iter().filter(|file| {
-            !named.contains(file.key.as_str()) && metadata_version(&file.key).is_some_and(|version| version < oldest)
-        });
-        Ok(forgotten.map(|file| (file.key, file.size)).collect())
-    }
-
     /// Deletes what no snapshot names; what was deleted by kind, and what could not be.
     pub(super) async fn delete_unreachable(
         &self,
@@ -145,23 +128,5 @@ impl Found<'_> {
         if let Some(key) = self.paths.key_of(uri) {
             self.unreachable.files.insert(key.to_owned(), (kind, size));
         }
-    }
-}
-
-/// The running number in `NNNNN-<uuid>.metadata.json`.
-fn metadata_version(key: &str) -> Option<u32> {
-    let name = key.rsplit('/').next()?;
-    let digits = name.strip_suffix(".metadata.json")?.split('-').next()?;
-    digits.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::metadata_version;
-
-    #[test]
-    fn only_metadata_files_have_versions() {
-        assert_eq!(metadata_version("warehouse/silver/t/metadata/00012-abc.metadata.json"), Some(12));
-        assert_eq!(metadata_version("warehouse/silver/t/metadata/00012-abc.avro"), None);
     }
 }

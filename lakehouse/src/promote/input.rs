@@ -13,6 +13,7 @@ use super::payloads::{self, PayloadRow};
 use super::rows::{Rows, long_at, text_at};
 use super::spectral::Grid;
 use super::template::literals;
+use crate::schema::ColumnNames;
 use crate::{AsOf, Error, Lake};
 
 /// Texts of one list in a query.
@@ -106,8 +107,11 @@ pub(super) async fn pixel_columns(lake: &Lake, model: &Model, dataset: &str) -> 
     let mut columns = BandColumns::new();
     for source in model.source_tables(dataset) {
         let Some(table) = lake.table(&source).await? else { continue };
-        let schema = table.metadata().current_schema();
-        columns.extend(band_columns(schema.as_struct().fields().iter().map(|field| field.name.as_str())));
+        // A band that was renamed is the band that it was.
+        let names = ColumnNames::of(&source, table.metadata())?;
+        let named: BTreeMap<_, _> = names.all().into_iter().collect();
+        let bands = band_columns(named.keys().copied()).into_iter();
+        columns.extend(bands.filter_map(|(band, name)| Some((band, named.get(name.as_str())?.name.clone()))));
     }
     Ok(columns)
 }

@@ -85,7 +85,7 @@ impl<'a> Target<'a> {
             None => None,
         };
         let now = input::payloads_at(self.lake, self.model, self.dataset, pinned).await?;
-        let context = self.lake.sql_context(None).await?;
+        let context = self.lake.model_context().await?;
         let keys = self.changed_keys(&context, &found, before.as_deref(), &now).await?;
         if keys.is_empty() {
             return Ok(Tried::UpToDate);

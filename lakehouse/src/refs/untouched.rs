@@ -31,8 +31,12 @@ impl Lake {
             )));
         }
         let replaced: BTreeSet<PartitionKey> = change.removed.iter().map(PartitionKey::of).collect();
+        // Partitions by different specs may overlap.
+        let specs: BTreeSet<i32> = change.removed.iter().map(|file| file.spec_id).collect();
+        let overlaps = |file: &LiveFile| !specs.is_empty() && !specs.contains(&file.spec_id);
         let touched = main.added.iter().chain(&main.removed);
-        if let Some(file) = touched.into_iter().find(|file| replaced.contains(&PartitionKey::of(file))) {
+        let is_replaced = |file: &&LiveFile| replaced.contains(&PartitionKey::of(file)) || overlaps(file);
+        if let Some(file) = touched.into_iter().find(is_replaced) {
             let path = file.entry.file_path();
             return Ok(Err(format!(
                 "expected partitions that the branch replaced rows of to be untouched on main, found `{path}` changed \

@@ -77,8 +77,7 @@ impl Lake {
             return Ok(Replaced::Conflict);
         }
         let removal = self.outgoing(table, &metadata, head, outgoing).await?;
-        let added = removal.kept.iter().chain(files).map(|file| file.data_file(self.paths(), &metadata));
-        let added = added.collect::<Result<_, _>>()?;
+        let added = LandedFile::by_spec(removal.kept.iter().chain(files), self.paths(), &metadata)?;
         let mut producer = SnapshotProducer::new(self, table, &metadata)?;
         let commit = producer.produce(Operation::Overwrite, added, &removal.removed, summary).await?;
         match self.commit(table, &location, &metadata, commit).await? {

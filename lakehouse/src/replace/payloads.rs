@@ -81,8 +81,7 @@ impl Lake {
             if removal.removed.is_empty() && files.is_empty() {
                 return Ok(PayloadsReplaced::Unchanged);
             }
-            let added = removal.kept.iter().chain(files).map(|file| file.data_file(self.paths(), &metadata));
-            let added = added.collect::<Result<_, _>>()?;
+            let added = LandedFile::by_spec(removal.kept.iter().chain(files), self.paths(), &metadata)?;
             let mut producer = SnapshotProducer::new(self, table, &metadata)?;
             let commit = producer.produce(Operation::Overwrite, added, &removal.removed, &summary).await?;
             match self.commit(table, &location, &metadata, commit).await? {

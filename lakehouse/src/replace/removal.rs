@@ -9,8 +9,9 @@ use sluice_api::TableName;
 
 use super::touch::{Touch, key_field, touch};
 use crate::land::describe;
+use crate::live::LiveFile;
+use crate::partition::PartitionJson;
 use crate::rewrite::{Rest, without_keys};
-use crate::rows::partition_json;
 use crate::{Error, Lake, LandedFile};
 
 /// The rows of some keys in one table.
@@ -68,14 +69,14 @@ impl Lake {
         let key_id = key_field(removing.table, metadata, removing.key_column)?;
         let keys = Arc::new(removing.keys.clone());
         let mut removal = Removal::default();
-        for entry in self.live_files(removing.table, metadata, snapshot).await? {
+        for LiveFile { spec_id, entry } in self.live_by_spec(removing.table, metadata, snapshot).await? {
             match touch(entry.data_file(), key_id, removing.keys) {
                 Touch::None => {}
                 Touch::Whole => removal.removed.push(entry),
                 Touch::Partly => {
                     let kept = match known.0.get(entry.file_path()) {
                         Some(kept) => kept.clone(),
-                        None => self.keep_others(metadata, &entry, removing, &keys).await?,
+                        None => self.keep_others(metadata, spec_id, &entry, removing, &keys).await?,
                     };
                     known.0.insert(entry.file_path().to_owned(), kept.clone());
                     match kept {
@@ -90,18 +91,17 @@ impl Lake {
         Ok(removal)
     }
 
-    /// Writes the rows of a file that have none of the keys; on a thread that may block.
+    /// Writes the rows of a file that have none of the keys, in the partition that it has by its own spec; on a thread
+    /// that may block.
     async fn keep_others(
         &self,
         metadata: &TableMetadata,
+        spec_id: i32,
         entry: &ManifestEntryRef,
         removing: &Removing<'_>,
         keys: &Arc<BTreeSet<String>>,
     ) -> Result<Kept, Error> {
         let table = removing.table;
-        if metadata.partition_specs_iter().len() > 1 {
-            return Err(Error::Unsupported { table: table.clone(), feature: "files of several partition specs" });
-        }
         let source = self.storage().local(entry.file_path()).await?;
         let target = self.paths().temporary(table.layer);
         let (key_column, keys) = (removing.key_column.to_owned(), Arc::clone(keys));
@@ -114,7 +114,7 @@ impl Lake {
         };
         let key = format!("{}{}.parquet", removing.folder, written.digest);
         written.publish(self, &key).await?;
-        let partition = partition_json(metadata, entry.data_file().partition().clone())?;
+        let partition = PartitionJson::of(metadata, spec_id, entry.data_file().partition().clone())?;
         let file = describe(table, key, written.size, &written.footer, metadata, partition)?;
         Ok(Kept::File(Box::new(file)))
     }

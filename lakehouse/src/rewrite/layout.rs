@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use iceberg::spec::Schema;
 use parquet::basic::{Compression, Encoding, Type as Physical, ZstdLevel};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
@@ -44,6 +45,8 @@ impl Layout {
 /// The layouts of several files of a table, gathered footer by footer.
 #[derive(Debug, Default)]
 pub(crate) struct Layouts {
+    /// What columns are called by field id, where not as in the files.
+    names: Option<BTreeMap<i32, String>>,
     columns: BTreeMap<String, Column>,
     created_by: Option<String>,
     /// None before the first row group.
@@ -56,6 +59,12 @@ pub(crate) struct Layouts {
 }
 
 impl Layouts {
+    /// For a file with the columns of this schema, under whatever names the others have them.
+    pub(crate) fn in_terms_of(schema: &Schema) -> Self {
+        let names = schema.as_struct().fields().iter().map(|field| (field.id, field.name.clone()));
+        Self { names: Some(names.collect()), ..Self::default() }
+    }
+
     /// Adds a file whose page index was read, where it has one.
     pub(crate) fn add(&mut self, footer: &ParquetMetaData) {
         let count = |value: i64| usize::try_from(value).unwrap_or(0);
@@ -63,10 +72,11 @@ impl Layouts {
             let (rows, bytes) = (count(group.num_rows()), count(group.total_byte_size()));
             (self.rows, self.bytes) = (self.rows + rows, self.bytes + bytes);
             (self.rows_max, self.bytes_max) = (self.rows_max.max(rows), self.bytes_max.max(bytes));
-            for chunk in group.columns() {
+            for (index, chunk) in group.columns().iter().enumerate() {
+                let Some(path) = self.path_of(footer, index, chunk) else { continue };
                 self.longest_bound = self.longest_bound.max(longest_bound(chunk));
-                let column = self.columns.entry(chunk.column_path().string());
-                column.or_insert_with(|| Column::of(chunk)).add(chunk);
+                let column = self.columns.entry(path.string());
+                column.or_insert_with(|| Column::of(path, chunk)).add(chunk);
             }
         }
         if !footer.row_groups().is_empty() {
@@ -76,6 +86,15 @@ impl Layouts {
         if self.created_by.is_none() {
             self.created_by = footer.file_metadata().created_by().map(str::to_owned);
         }
+    }
+
+    /// Where a leaf column stands in the file that is to be made; none where it is not to have it.
+    fn path_of(&self, footer: &ParquetMetaData, index: usize, chunk: &ColumnChunkMetaData) -> Option<ColumnPath> {
+        let root = footer.file_metadata().schema_descr().get_column_root(index).get_basic_info();
+        let path = chunk.column_path();
+        let Some(names) = self.names.as_ref().filter(|_| root.has_id()) else { return Some(path.clone()) };
+        let below = path.parts().iter().skip(1).cloned();
+        Some(ColumnPath::new(std::iter::once(names.get(&root.id())?.clone()).chain(below).collect()))
     }
 
     /// For one file of all their rows: small row groups become as large as those of table files.
@@ -125,9 +144,9 @@ struct Column {
 }
 
 impl Column {
-    fn of(first: &ColumnChunkMetaData) -> Self {
+    fn of(path: ColumnPath, first: &ColumnChunkMetaData) -> Self {
         Self {
-            path: first.column_path().clone(),
+            path,
             physical: first.column_type(),
             compression: first.compression(),
             dictionary_bytes: 0,

@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use iceberg::spec::{NestedField, NestedFieldRef, PrimitiveType, Schema, SortOrder, TableMetadata, Transform, Type};
 
-use super::wanted::{WantedColumn, partition_name, transform};
+use super::names::{ColumnNames, name_mapping_of};
+use super::wanted::{CONSTANTS, WantedColumn, joined, listed, partition_name, transform};
 use super::{Wanted, schema_properties, split_unit};
 use sluice_durable::Sabotage;
 
@@ -29,6 +30,7 @@ impl Evolution {
 /// Compares a table with what is wanted: columns may be added (optional), widened or made optional. Whatever else
 /// differs would break rows that stand in the table, and is refused.
 pub(crate) fn evolve(wanted: &Wanted, metadata: &TableMetadata) -> Result<Evolution, Error> {
+    let wanted = &wanted.in_terms_of(&ColumnNames::of(&wanted.table, metadata)?)?;
     check_partition(wanted, metadata)?;
     let is_forgotten = metadata.default_sort_order().is_unsorted() && metadata.snapshots().len() == 0;
     let sort_order = match is_forgotten && !wanted.sort.is_empty() {
@@ -51,9 +53,6 @@ pub(crate) fn evolve(wanted: &Wanted, metadata: &TableMetadata) -> Result<Evolut
     let highest_id = metadata.schemas_iter().map(|schema| schema.highest_field_id()).max().unwrap_or_default();
     let mut next_id = metadata.last_column_id().max(highest_id) + i32::from(!Sabotage::ReuseFieldId.is_on());
     for column in wanted.columns.iter().filter(|column| columns.contains_key(column.name.as_str())) {
-        if was_dropped(metadata, &column.name) {
-            return Err(conflict(wanted, &column.name, "dropped: its name is not used again", "a new column"));
-        }
         let id = next_id;
         next_id += 1;
         let added = WantedColumn { required: false, ..column.clone() };
@@ -68,8 +67,14 @@ pub(crate) fn evolve(wanted: &Wanted, metadata: &TableMetadata) -> Result<Evolut
         .with_identifier_field_ids(current.identifier_field_ids())
         .build()
         .map_err(Error::metadata(format!("build a schema for `{}`", wanted.table)))?;
-    let mut properties: HashMap<_, _> = schema_properties(wanted, &schema)?.into_iter().collect();
+    let mapping = name_mapping_of(&wanted.table, metadata)?;
+    let mut properties: HashMap<_, _> = schema_properties(wanted, &schema, mapping.as_ref())?.into_iter().collect();
     properties.extend(wanted.properties.clone());
+    // What holds for all that lands here.
+    if let (Some(before), Some(now)) = (metadata.properties().get(CONSTANTS), properties.get_mut(CONSTANTS)) {
+        let both = listed(now).filter(|name| listed(before).any(|other| other == *name));
+        *now = joined(both);
+    }
     properties.retain(|key, value| metadata.properties().get(key) != Some(value));
     Ok(Evolution { schema: changed.then_some(schema), properties, sort_order })
 }
@@ -134,8 +139,16 @@ pub(crate) fn wider(a: &PrimitiveType, b: &PrimitiveType) -> Option<PrimitiveTyp
     }
 }
 
-fn was_dropped(metadata: &TableMetadata, name: &str) -> bool {
-    metadata.schemas_iter().any(|schema| schema.field_id_by_name(name).is_some())
+/// Whether an engine partitioned otherwise what was made as it is wanted, by columns of which each file has one value.
+fn may_be_partitioned_so(wanted: &Wanted, metadata: &TableMetadata, first: &[(String, Transform)]) -> bool {
+    let schema = metadata.current_schema();
+    let name_of = |id: i32| schema.name_by_field_id(id).unwrap_or("?");
+    let was_made_so = metadata.partition_specs_iter().any(|spec| {
+        let fields = spec.fields().iter().map(|field| (name_of(field.source_id), field.transform));
+        fields.eq(first.iter().map(|(name, transform)| (name.as_str(), *transform)))
+    });
+    let is_constant = |id: i32| wanted.columns.iter().any(|column| column.is_constant && column.name == name_of(id));
+    was_made_so && metadata.default_partition_spec().fields().iter().all(|field| is_constant(field.source_id))
 }
 
 fn check_partition(wanted: &Wanted, metadata: &TableMetadata) -> Result<(), Error> {
@@ -145,7 +158,7 @@ fn check_partition(wanted: &Wanted, metadata: &TableMetadata) -> Result<(), Erro
         wanted.partition.iter().map(|field| (field.column.clone(), transform(field.transform))).collect();
     let spec = metadata.default_partition_spec();
     let expected: Vec<_> = spec.fields().iter().map(|field| (name_of(field.source_id), field.transform)).collect();
-    if expected == found {
+    if expected == found || may_be_partitioned_so(wanted, metadata, &found) {
         return Ok(());
     }
     let shown = |fields: &[(String, Transform)]| match fields {

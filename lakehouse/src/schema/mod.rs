@@ -2,10 +2,14 @@
 
 mod arrow;
 mod evolve;
+mod names;
 mod properties;
 mod wanted;
 
 pub(crate) use self::arrow::{arrow_schema, query_schema, split_unit};
 pub(crate) use evolve::{Evolution, evolve, wider};
-pub(crate) use properties::{MetricsMode, create_properties, metrics_mode, schema_properties};
-pub(crate) use wanted::Wanted;
+pub(crate) use names::{ColumnNames, Meaning, name_mapping_of};
+pub(crate) use properties::{
+    MetricsMode, changed_properties, create_properties, metrics_mode, plain_mapping, schema_properties,
+};
+pub(crate) use wanted::{CONSTANTS, Wanted, listed};

@@ -8,8 +8,13 @@ use iceberg::spec::{
 };
 use sluice_api::{ColumnSpec, ColumnType, PartitionField, TableName, TableSpec};
 
+use super::names::{ColumnNames, Meaning};
 use crate::Error;
 use crate::replace::PAYLOAD_ID;
+
+/// Property: the columns, as the plugin calls them, of which each file has one value. A table that files land in may be
+/// partitioned by these alone.
+pub(crate) const CONSTANTS: &str = "sluice.constants";
 
 /// Field ids of a [`Wanted`] are placeholders until the table exists.
 const UNASSIGNED: i32 = 0;
@@ -33,6 +38,8 @@ pub(crate) struct WantedColumn {
     pub(crate) doc: Option<String>,
     /// Whether files carry exact bounds of it: what replacing and pruning by it needs.
     pub(crate) is_key: bool,
+    /// Whether all rows of a file have the same value.
+    pub(crate) is_constant: bool,
 }
 
 impl Wanted {
@@ -44,11 +51,12 @@ impl Wanted {
             .enumerate()
             .map(|(index, column)| {
                 let named = spec.sort.contains(&column.name) || column.name == PAYLOAD_ID;
-                WantedColumn::of_spec(column, index < constants || named)
+                WantedColumn::of_spec(column, index < constants || named, index < constants)
             })
             .collect();
         let mut properties = properties.clone();
         properties.insert("comment".to_owned(), spec.doc.clone());
+        properties.insert(CONSTANTS.to_owned(), joined(spec.constants.iter().map(|column| column.name.as_str())));
         Self { table: table.clone(), columns, partition: spec.partition.clone(), sort: spec.sort.clone(), properties }
     }
 
@@ -67,6 +75,38 @@ impl Wanted {
             sort: Vec::new(),
             properties: properties.clone(),
         })
+    }
+
+    /// The same in a table's own terms: columns under the names that they have there by now, without those that were
+    /// dropped from it.
+    pub(crate) fn in_terms_of(&self, names: &ColumnNames<'_>) -> Result<Self, Error> {
+        let mut columns: Vec<WantedColumn> = Vec::with_capacity(self.columns.len());
+        for column in &self.columns {
+            let name = match names.meaning(&column.name)? {
+                Meaning::Column(field) => field.name.clone(),
+                Meaning::Dropped(_) => continue,
+                Meaning::Unknown => column.name.clone(),
+            };
+            if columns.iter().any(|other| other.name == name) {
+                return Err(Error::Mismatch {
+                    subject: format!("{}` of `{}", column.name, self.table),
+                    what: "column",
+                    expected: "one of its own".to_owned(),
+                    found: format!("`{name}` under another name, which comes too"),
+                });
+            }
+            columns.push(WantedColumn { name, ..column.clone() });
+        }
+        let now = |name: &String| match names.meaning(name)? {
+            Meaning::Column(field) => Ok::<_, Error>(field.name.clone()),
+            Meaning::Dropped(_) | Meaning::Unknown => Ok(name.clone()),
+        };
+        let mut partition = self.partition.clone();
+        for field in &mut partition {
+            field.column = now(&field.column)?;
+        }
+        let sort = self.sort.iter().map(now).collect::<Result<_, _>>()?;
+        Ok(Self { columns, partition, sort, ..self.clone() })
     }
 
     /// The schema of a table that does not exist yet: ids in the order of the columns.
@@ -117,13 +157,14 @@ impl Wanted {
 }
 
 impl WantedColumn {
-    fn of_spec(spec: &ColumnSpec, is_key: bool) -> Self {
+    fn of_spec(spec: &ColumnSpec, is_key: bool, is_constant: bool) -> Self {
         Self {
             name: spec.name.clone(),
             column_type: iceberg_type(spec.column_type),
             required: !spec.nullable,
             doc: Some(spec.full_doc()),
             is_key,
+            is_constant,
         }
     }
 
@@ -147,6 +188,7 @@ impl WantedColumn {
             required: !field.is_nullable(),
             doc,
             is_key: true,
+            is_constant: false,
         })
     }
 
@@ -158,6 +200,16 @@ impl WantedColumn {
             None => field,
         })
     }
+}
+
+/// Names as a property lists them.
+pub(super) fn joined<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().collect::<Vec<_>>().join(",")
+}
+
+/// The names in property [`CONSTANTS`].
+pub(crate) fn listed(names: &str) -> impl Iterator<Item = &str> {
+    names.split(',').filter(|name| !name.is_empty())
 }
 
 /// `<column>`, `<column>_day`, `<column>_bucket`: as Iceberg's own writers name them.

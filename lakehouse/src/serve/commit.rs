@@ -13,6 +13,7 @@ use sluice_api::TableName;
 
 use super::Served;
 use super::answer::Refusal;
+use super::landing;
 use super::tables::{as_it_stands, named, parse};
 use crate::Error;
 use crate::append::back_off;
@@ -64,7 +65,7 @@ async fn apply(served: &Served, table: &TableName, request: CommitTable) -> Resu
         for requirement in &commit.requirements {
             requirement.check(Some(&base.metadata)).map_err(|error| Refusal::commit_failed(error.to_string()))?;
         }
-        check_updates(&commit.updates, &base.metadata)?;
+        check_updates(table, &commit.updates, &base.metadata)?;
         match served.lake.catalog().commit(table, &base, commit.clone()).await {
             Ok(Outcome::Committed) => return Ok(()),
             Ok(Outcome::Conflict) => back_off(attempt).await,
@@ -76,7 +77,8 @@ async fn apply(served: &Served, table: &TableName, request: CommitTable) -> Resu
 }
 
 /// What would take a table out of what this lake can read and write is refused.
-fn check_updates(updates: &[TableUpdate], metadata: &TableMetadata) -> Result<(), Refusal> {
+fn check_updates(table: &TableName, updates: &[TableUpdate], metadata: &TableMetadata) -> Result<(), Refusal> {
+    landing::check(table, updates, metadata)?;
     for update in updates {
         match update {
             TableUpdate::UpgradeFormatVersion { format_version } if *format_version != FormatVersion::V2 => {

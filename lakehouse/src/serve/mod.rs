@@ -8,6 +8,7 @@ mod answer;
 mod commit;
 mod config;
 mod guard;
+mod landing;
 mod namespaces;
 mod tables;
 

@@ -4,8 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
+use datafusion::common::Column;
+use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::error::DataFusionError;
-use iceberg::spec::TableMetadataRef;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+use iceberg::spec::{SchemaRef, TableMetadataRef};
 use sluice_api::{Layer, TableName};
 
 use super::as_of::Moment;
@@ -13,7 +16,17 @@ use super::files::Pinned;
 use super::metadata::MetadataTable;
 use super::table::LakeTable;
 use super::version::Version;
+use crate::schema::ColumnNames;
 use crate::{Error, Lake};
+
+/// By which names a session knows columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// Those that they have.
+    Current,
+    /// Those that they had, too.
+    CurrentAndFormer,
+}
 
 /// The layers of a lake as DataFusion sees them. Tables are loaded when a query names them.
 #[derive(Debug)]
@@ -23,7 +36,7 @@ pub(super) struct LakeCatalog {
 
 impl LakeCatalog {
     /// `tables` are those of all layers.
-    pub(super) fn new(lake: &Lake, tables: &[TableName], as_of: Option<&Moment>) -> Self {
+    pub(super) fn new(lake: &Lake, tables: &[TableName], as_of: Option<&Moment>, column_names: Names) -> Self {
         let layer = |layer: Layer| {
             let names = tables.iter().filter(|table| table.layer == layer).map(|table| table.name.clone()).collect();
             let schema = LakeSchema {
@@ -31,6 +44,7 @@ impl LakeCatalog {
                 layer,
                 names,
                 as_of: as_of.cloned(),
+                column_names,
                 pinned: Mutex::default(),
                 loaded: Mutex::default(),
             };
@@ -82,6 +96,7 @@ struct LakeSchema {
     /// As they were when the session began: DataFusion asks for them where nothing can be awaited.
     names: Vec<String>,
     as_of: Option<Moment>,
+    column_names: Names,
     /// By the name in the query.
     pinned: Mutex<HashMap<String, Arc<dyn TableProvider>>>,
     /// By the table's own name: its versions and metadata tables are of one moment.
@@ -120,10 +135,28 @@ impl LakeSchema {
         };
         let pinned = Pinned { lake: self.lake.clone(), table, metadata, snapshot: version.snapshot };
         Ok(Some(match named.metadata {
+            None if self.column_names == Names::CurrentAndFormer => under_all_names(pinned, &version.schema)?,
             None => Arc::new(LakeTable::new(pinned, &version.schema)?),
             Some(kind) => MetadataTable::parse(&pinned.table, kind)?.provider(&pinned).await?,
         }))
     }
+}
+
+/// The table with each renamed column once more under the names that it had.
+fn under_all_names(pinned: Pinned, schema: &SchemaRef) -> Result<Arc<dyn TableProvider>, Error> {
+    let (table, metadata) = (pinned.table.clone(), Arc::clone(&pinned.metadata));
+    let names = ColumnNames::of(&table, &metadata)?;
+    let former = names.former();
+    let provider = Arc::new(LakeTable::new(pinned, schema)?);
+    if former.is_empty() {
+        return Ok(provider);
+    }
+    let column = |name: &str| Expr::Column(Column::new_unqualified(name));
+    let current = schema.as_struct().fields().iter().map(|field| column(&field.name));
+    let again = former.iter().map(|(name, field)| column(&field.name).alias(*name));
+    let scan = LogicalPlanBuilder::scan(table.name.as_str(), provider_as_source(provider), None)?;
+    let plan = scan.project(current.chain(again))?.build()?;
+    Ok(Arc::new(ViewTable::new(plan, None)))
 }
 
 #[async_trait]

@@ -1,7 +1,6 @@
 //! SQL over the lake: every query sees each table at one snapshot, chosen when the query first names it.
 
 mod as_of;
-mod by_id;
 mod catalog;
 mod deletes;
 mod files;
@@ -13,7 +12,6 @@ mod size;
 mod statistics;
 mod table;
 mod travel;
-mod values;
 mod version;
 
 use std::sync::Arc;
@@ -23,6 +21,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use self::catalog::Names;
 use crate::{Error, Lake};
 
 pub use as_of::AsOf;
@@ -62,6 +61,15 @@ impl Lake {
     /// A session with the lake's tables, for several queries that must see the same snapshots: a table stays at the
     /// snapshot where the session first saw it.
     pub async fn sql_context(&self, as_of: Option<AsOf>) -> Result<SessionContext, Error> {
+        self.session(as_of, Names::Current).await
+    }
+
+    /// [`Lake::sql_context`] for models, which know columns by the names that plugins have for them.
+    pub(crate) async fn model_context(&self) -> Result<SessionContext, Error> {
+        self.session(None, Names::CurrentAndFormer).await
+    }
+
+    async fn session(&self, as_of: Option<AsOf>, names: Names) -> Result<SessionContext, Error> {
         let mut config = SessionConfig::new()
             .with_default_catalog_and_schema(CATALOG, DEFAULT_SCHEMA)
             .with_create_default_catalog_and_schema(false)
@@ -77,7 +85,7 @@ impl Lake {
             Some(as_of) => Some(self.resolve(&as_of).await?),
             None => None,
         };
-        let lake_catalog = catalog::LakeCatalog::new(self, &self.tables().await?, as_of.as_ref());
+        let lake_catalog = catalog::LakeCatalog::new(self, &self.tables().await?, as_of.as_ref(), names);
         context.register_catalog(CATALOG, Arc::new(lake_catalog));
         Ok(context)
     }

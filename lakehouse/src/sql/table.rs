@@ -18,13 +18,13 @@ use iceberg::spec::SchemaRef;
 use object_store::ObjectMeta;
 use roaring::RoaringTreemap;
 
-use super::by_id::ById;
 use super::deletes::{Reader, access_plan, deleted_rows};
 use super::files::{LiveFile, Pinned};
 use super::local::LocalFiles;
 use super::prune::{Column, Pruner, columns};
 use super::statistics::statistics;
 use crate::Error;
+use crate::by_id::ById;
 use crate::schema::{arrow_schema, query_schema};
 
 /// The page index of a file is read for all its columns at once: with hundreds of them that takes longer than the pages

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,24 +9,39 @@ use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type as ParquetTyp
 use sluice_durable::Sabotage;
 
 use crate::Error;
+use crate::schema::{ColumnNames, Meaning};
 
-/// The file's schema with the table's field ids and the spec's names for nested parts. Order and shape stay: offsets
-/// of column chunks depend on them.
-pub(super) fn with_ids(found: &SchemaDescriptor, schema: &Schema, path: &Path) -> Result<SchemaDescPtr, Error> {
+/// The file's schema with the table's field ids, the table's names for columns and the spec's for nested parts. Order
+/// and shape stay: offsets of column chunks depend on them. A column that the table dropped keeps the id that it had
+/// there: its values stay in the file, and no schema asks for them.
+pub(super) fn with_ids(
+    found: &SchemaDescriptor,
+    schema: &Schema,
+    names: &ColumnNames<'_>,
+    path: &Path,
+) -> Result<SchemaDescPtr, Error> {
     let root = found.root_schema();
     let stamping = Stamping { path };
     let fields = schema.as_struct().fields();
+    let mut present = BTreeSet::new();
     let mut stamped = Vec::with_capacity(root.get_fields().len());
     for column in root.get_fields() {
-        let field = fields.iter().find(|field| field.name == column.name()).ok_or_else(|| {
-            stamping.mismatch(column.name(), "a column of the table".to_owned(), "no such column".to_owned())
-        })?;
-        stamped.push(stamping.field(column, &sabotaged(field, fields))?);
+        stamped.push(match names.meaning(column.name())? {
+            Meaning::Column(field) if present.insert(field.id) => stamping.field(column, &sabotaged(field, fields))?,
+            Meaning::Column(field) => {
+                let found = format!("column `{}` of the table once more", field.name);
+                return Err(stamping.mismatch(column.name(), "a column of its own".to_owned(), found));
+            }
+            Meaning::Dropped(Some(field)) => stamping.field(column, field).unwrap_or_else(|_| TypePtr::clone(column)),
+            Meaning::Dropped(None) => TypePtr::clone(column),
+            Meaning::Unknown => {
+                let expected = "a column of the table".to_owned();
+                return Err(stamping.mismatch(column.name(), expected, "no such column".to_owned()));
+            }
+        });
     }
-    for field in fields.iter().filter(|field| field.required) {
-        if !root.get_fields().iter().any(|column| column.name() == field.name) {
-            return Err(stamping.mismatch(&field.name, "present".to_owned(), "none".to_owned()));
-        }
+    if let Some(field) = fields.iter().find(|field| field.required && !present.contains(&field.id)) {
+        return Err(stamping.mismatch(&field.name, "present".to_owned(), "none".to_owned()));
     }
     let root = ParquetType::group_type_builder(root.name())
         .with_fields(stamped)

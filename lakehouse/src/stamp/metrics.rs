@@ -12,14 +12,17 @@ use crate::schema::{MetricsMode, metrics_mode};
 /// What a stamped footer says about each leaf column, as much of it as the table's properties ask for.
 pub(crate) fn column_metrics(footer: &ParquetMetaData, table: &TableMetadata) -> Vec<ColumnMetrics> {
     let mut leaves: BTreeMap<i32, Leaf> = BTreeMap::new();
+    let schema = footer.file_metadata().schema_descr();
     for row_group in footer.row_groups() {
-        for chunk in row_group.columns() {
+        for (index, chunk) in row_group.columns().iter().enumerate() {
             let descriptor = chunk.column_descr();
             let info = descriptor.self_type().get_basic_info();
-            if !info.has_id() {
+            let root = schema.get_column_root(index).get_basic_info();
+            if !info.has_id() || !root.has_id() {
                 continue;
             }
-            let column = descriptor.path().parts().first().map_or("", String::as_str);
+            // The table may have dropped it, or call it otherwise by now.
+            let Some(column) = table.current_schema().name_by_field_id(root.id()) else { continue };
             let mode = metrics_mode(table.properties(), column);
             let repeated = descriptor.max_rep_level() > 0;
             if mode != MetricsMode::None {

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use iceberg::spec::Schema;
 
 use crate::Error;
+use crate::schema::ColumnNames;
 
 pub(crate) use metrics::{column_metrics, split_offsets};
 
@@ -39,12 +40,12 @@ pub(crate) struct Stamped {
     pub(crate) metadata: ParquetMetaData,
 }
 
-/// Makes the footer that gives `file` the field ids of `schema`. `subject` names the file in errors.
-pub(crate) fn stamp(file: &mut File, path: &Path, schema: &Schema) -> Result<Stamped, Error> {
+/// Makes the footer that gives `file` the field ids of `schema`, whose columns have and had these names.
+pub(crate) fn stamp(file: &mut File, path: &Path, schema: &Schema, names: &ColumnNames<'_>) -> Result<Stamped, Error> {
     let unreadable = |source| Error::Footer { path: path.to_owned(), source };
     let (body_bytes, footer) = read_footer(file).map_err(unreadable)?;
     let found = ParquetMetaDataReader::decode_schema(&footer).map_err(unreadable)?;
-    let descriptor = ids::with_ids(&found, schema, path)?;
+    let descriptor = ids::with_ids(&found, schema, names, path)?;
     let metadata = decode_with(&footer, &descriptor).map_err(unreadable)?;
     let mut stamped = Vec::with_capacity(footer.len() + 1024);
     ParquetMetaDataWriter::new(&mut stamped, &metadata).finish().map_err(unreadable)?;

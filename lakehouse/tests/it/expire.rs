@@ -176,11 +176,45 @@ async fn metadata_that_the_log_forgot_is_deleted() {
         fixture.add(&format!("p{number}"), 1).await;
     }
     let metadata = |path: &PathBuf| path.to_string_lossy().ends_with(".metadata.json");
-    assert!(files(&fixture, "metadata").iter().filter(|path| metadata(path)).count() > 105);
+    let left = || files(&fixture, "metadata").into_iter().filter(metadata).collect::<Vec<_>>();
+    let before = left().len();
+    assert!(before > 105);
+    let expired = expire(&fixture).await;
+    assert!(!expired.files.contains_key(&FileKind::Metadata), "who asked the catalog today may only now open them");
+    left().iter().for_each(|path| age(path));
+    assert!(expire(&fixture).await.files[&FileKind::Metadata].0 >= before - 103);
+    assert!(left().len() <= 103, "{}", left().len());
+    // A shorter log takes more with it, but for what was superseded only now.
+    let shorter = BTreeMap::from([("write.metadata.previous-versions-max".to_owned(), "5".to_owned())]);
+    fixture.lake.ensure_table(&fixture.table, &crate::fixture::spec(), &shorter).await.unwrap();
+    left().iter().for_each(|path| age(path));
     expire(&fixture).await;
-    let left = files(&fixture, "metadata");
-    assert!(left.iter().filter(|path| metadata(path)).count() <= 103, "{}", left.len());
+    assert_eq!(left().len(), 6, "the log and what is now");
     assert_eq!(fixture.number(COUNT).await, 110);
+}
+
+#[tokio::test]
+async fn a_table_that_says_so_deletes_old_metadata_with_each_commit() {
+    let fixture = Fixture::new().await;
+    let properties = [("previous-versions-max", "2"), ("delete-after-commit.enabled", "true")];
+    let properties = properties.map(|(name, value)| (format!("write.metadata.{name}"), value.to_owned())).into();
+    fixture.lake.ensure_table(&fixture.table, &crate::fixture::spec(), &properties).await.unwrap();
+    for payload in ["p1", "p2", "p3"] {
+        fixture.add(payload, 1).await;
+    }
+    let left = || files(&fixture, "metadata").iter().filter(|path| path.extension() == Some("json".as_ref())).count();
+    assert_eq!(left(), 5, "all of them are of today");
+    // The log as it is when commits are days apart.
+    let found = fixture.lake.table(&fixture.table).await.unwrap().unwrap();
+    let mut metadata = serde_json::to_value(found.metadata()).unwrap();
+    for entry in metadata["metadata-log"].as_array_mut().unwrap() {
+        entry["timestamp-ms"] = json!(entry["timestamp-ms"].as_i64().unwrap() - 2 * DAY_MICROS / 1000);
+    }
+    let aged = serde_json::from_value(metadata).unwrap();
+    crate::fixture::swap(&fixture, found.metadata_location().unwrap(), &aged);
+    fixture.add("p4", 1).await;
+    assert_eq!(left(), 6, "one came by the swap, one by the commit, and one went");
+    assert_eq!(fixture.number(COUNT).await, 4);
 }
 
 fn age(path: &Path) {
@@ -218,4 +252,21 @@ async fn orphans_are_what_nothing_names_and_is_old() {
     assert_eq!(fixture.number(COUNT).await, 20);
     let too_young = fixture.lake.orphans(&[], clock::now_micros(), true, &|_| {}).await.unwrap_err().to_string();
     assert!(too_young.contains("at least a day old"), "{too_young}");
+}
+
+#[tokio::test]
+async fn young_snapshots_stay_even_where_no_ref_leads_to_them() {
+    let fixture = Fixture::new().await;
+    let first = fixture.add("p1", 10).await.snapshot_id().unwrap();
+    let dropped = fixture.add("p2", 5).await.snapshot_id().unwrap();
+    fixture.lake.roll_back(&fixture.table, batch("r"), dropped, first, &BTreeSet::new()).await.unwrap();
+    let of_yesterday = ExpirePolicy { older_than_micros: clock::now_micros() - DAY_MICROS, keep_last: 1 };
+    let expired = fixture.lake.expire(&fixture.table, of_yesterday, false).await.unwrap();
+    assert_eq!((expired.snapshot_ids.len(), expired.files.len()), (0, 0));
+    let seen = fixture.lake.sql(COUNT, Some(AsOf::Snapshot(dropped))).await.unwrap();
+    assert_eq!(
+        arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(seen.batches[0].column(0)).value(0),
+        15
+    );
+    assert!(expire(&fixture).await.snapshot_ids.contains(&dropped), "one day it is old");
 }

@@ -12,14 +12,16 @@ use arrow::array::{
 };
 use arrow::datatypes::{Float32Type, Int64Type};
 use arrow::record_batch::RecordBatch;
+use iceberg::spec::{Schema, TableMetadata};
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+use serde_json::{Value, json};
 use sluice_api::{
     BatchId, ColumnSpec, ColumnType, Digest, Encoding, FactValue, Layer, PartitionField, TableFileRecord, TableName,
     TableSpec, Transform,
 };
-use sluice_lakehouse::{Appended, CatalogSettings, Lake, LakeOptions, LandedFile};
+use sluice_lakehouse::{Appended, CATALOG_NAME, CatalogSettings, Lake, LakeOptions, LandedFile};
 
 /// 2026-11-22T00:00:00Z.
 pub(crate) const DAY_MICROS: i64 = 1_795_305_600_000_000;
@@ -72,6 +74,30 @@ impl Fixture {
     pub(crate) async fn number(&self, query: &str) -> i64 {
         number(&self.lake, query).await
     }
+}
+
+/// Makes this metadata a table's current one, past our own operations.
+pub(crate) fn swap(fixture: &Fixture, old: &str, next: &TableMetadata) {
+    let new = format!("{}/metadata/00099-{}.metadata.json", next.location(), uuid::Uuid::new_v4());
+    fs::write(new.strip_prefix("file://").unwrap(), serde_json::to_vec(next).unwrap()).unwrap();
+    let catalog = rusqlite::Connection::open(fixture.root().join("catalog.db")).unwrap();
+    let swapped = catalog.execute(
+        "UPDATE iceberg_tables SET metadata_location = ?1 WHERE catalog_name = ?2 AND metadata_location = ?3",
+        [new.as_str(), CATALOG_NAME, old],
+    );
+    assert_eq!(swapped.unwrap(), 1);
+}
+
+/// Changes the current schema of a table, given as JSON, as another engine may.
+pub(crate) async fn set_schema(fixture: &Fixture, table: &TableName, change: impl FnOnce(&mut Value)) {
+    let found = fixture.lake.table(table).await.unwrap().unwrap();
+    let (metadata, old) = (found.metadata(), found.metadata_location().unwrap());
+    let mut schema = serde_json::to_value(metadata.current_schema().as_ref()).unwrap();
+    change(&mut schema);
+    schema["schema-id"] = json!(metadata.current_schema_id() + 1);
+    let schema: Schema = serde_json::from_value(schema).unwrap();
+    let next = metadata.clone().into_builder(Some(old.to_owned())).add_current_schema(schema).unwrap();
+    swap(fixture, old, &next.build().unwrap().metadata);
 }
 
 pub(crate) async fn number(lake: &Lake, query: &str) -> i64 {

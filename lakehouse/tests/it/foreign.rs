@@ -16,9 +16,9 @@ use iceberg::table::Table;
 use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
 use roaring::RoaringTreemap;
 use sluice_api::Class;
-use sluice_lakehouse::{CATALOG_NAME, Error};
+use sluice_lakehouse::Error;
 
-use crate::fixture::{Fixture, batch};
+use crate::fixture::{Fixture, batch, swap};
 
 const SNAPSHOT_ID: i64 = 4242;
 
@@ -143,14 +143,7 @@ impl<'a> Deletes<'a> {
         let reference = SnapshotReference::new(SNAPSHOT_ID, SnapshotRetention::branch(None, None, None));
         let next = builder.add_snapshot(snapshot).unwrap().set_ref(MAIN_BRANCH, reference).unwrap();
         let next = next.build().unwrap().metadata;
-        let new = format!("{}/metadata/00099-foreign.metadata.json", metadata.location());
-        fs::write(new.strip_prefix("file://").unwrap(), serde_json::to_vec(&next).unwrap()).unwrap();
-        let catalog = rusqlite::Connection::open(self.fixture.root().join("catalog.db")).unwrap();
-        let swapped = catalog.execute(
-            "UPDATE iceberg_tables SET metadata_location = ?1 WHERE catalog_name = ?2 AND metadata_location = ?3",
-            [new.as_str(), CATALOG_NAME, old],
-        );
-        assert_eq!(swapped.unwrap(), 1);
+        swap(self.fixture, old, &next);
     }
 
     /// A manifest list of the head's manifests and one that holds the delete files.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sluice_lakehouse::{Appended, AsOf, BranchName, Lake, Publication, RefKind};
+use iceberg::spec::Transform;
+use sluice_lakehouse::{Appended, AsOf, BranchName, ExpirePolicy, Lake, Publication, RefKind, RolledBack};
 
 use crate::fixture::{Fixture, batch, number, rows};
 
@@ -180,4 +181,48 @@ async fn publishing_beside_appends_loses_nothing_and_doubles_nothing() {
     appender.await.unwrap();
     assert_eq!(fixture.number(COUNT).await, 17);
     assert_eq!(fixture.number("select count(distinct payload_id) from field_pixel").await, 17);
+}
+
+/// Main lost what the branch stands on, and does not remember it.
+#[tokio::test]
+async fn publishing_after_a_rollback_and_an_expiry_revives_no_row() {
+    let fixture = Fixture::new().await;
+    let (lake, nobody) = (&fixture.lake, BTreeSet::new());
+    let roll_back = async |name: &str, from: i64, to: i64| {
+        let done = lake.roll_back(&fixture.table, batch(name), from, to, &nobody).await.unwrap();
+        assert!(matches!(done, RolledBack::Committed { .. }), "{done:?}");
+        lake.head(&fixture.table).await.unwrap().unwrap()
+    };
+    let first = fixture.add("p1", 10).await.snapshot_id().unwrap();
+    let taken_back = fixture.add("p2", 5).await.snapshot_id().unwrap();
+    add_to(&fixture, &audit(), "p3", 3).await;
+    let main = roll_back("r1", taken_back, first).await;
+    let refused = lake.publish_branch(&audit(), false, &|_| {}).await.unwrap_err().to_string();
+    assert!(refused.contains("dropped from it"), "{refused}");
+    // A snapshot of main that expires takes the log of all before it along.
+    let dropped = fixture.add("p4", 1).await.snapshot_id().unwrap();
+    roll_back("r2", dropped, main).await;
+    let everything_old = ExpirePolicy { older_than_micros: i64::MAX, keep_last: 1 };
+    let expired = lake.expire(&fixture.table, everything_old, false).await.unwrap();
+    assert!(expired.snapshot_ids.contains(&dropped), "{expired:?}");
+    let refused = lake.publish_branch(&audit(), false, &|_| {}).await.unwrap_err().to_string();
+    assert!(refused.contains("the log of that time expired"), "{refused}");
+    assert_eq!(fixture.number("select count(*) from field_pixel where payload_id = 'p2'").await, 0);
+    assert_eq!(fixture.number(COUNT).await, 10);
+}
+
+#[tokio::test]
+async fn rows_that_a_branch_replaced_may_not_be_partitioned_otherwise_meanwhile() {
+    let fixture = Fixture::new().await;
+    fixture.add("p1", 10).await;
+    let lake = fixture.lake.on_branch(&audit());
+    let head = lake.head(&fixture.table).await.unwrap();
+    let keys = BTreeSet::from(["p1".to_owned()]);
+    let fresh = [rows("p1", 20)];
+    lake.replace_keys(&fixture.table, "payload_id", &keys, &fresh, &BTreeMap::new(), head).await.unwrap();
+    let by_month = [("acquired_at", "acquired_at_month", Transform::Month)];
+    crate::specs::partition_by(&fixture, &fixture.table, &by_month).await;
+    fixture.add("p2", 1).await;
+    let refused = fixture.lake.publish_branch(&audit(), false, &|_| {}).await.unwrap_err().to_string();
+    assert!(refused.contains("to be untouched on main"), "{refused}");
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_api::ColumnType;
-use sluice_lakehouse::{AsOf, Lake, RolledBack};
+use sluice_lakehouse::{AsOf, BranchName, ExpirePolicy, Lake, Publication, RolledBack};
 
 use crate::fixture::{Fixture, batch, column, spec};
 use crate::replace::keys as ids;
@@ -96,4 +96,35 @@ async fn a_target_is_a_snapshot_or_a_time_of_the_history() {
         let error = above(target).await.unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_time_means_what_readers_saw_then_though_a_branch_had_more() {
+    let fixture = Fixture::new().await;
+    let first = fixture.add("p1", 10).await.snapshot_id().unwrap();
+    let branch: BranchName = "audit".parse().unwrap();
+    let landed = fixture.land(batch("p2"), "p2", 5).await;
+    let on_branch = fixture.lake.on_branch(&branch);
+    on_branch.append(&fixture.table, batch("p2"), None, &[landed], &BTreeMap::new()).await.unwrap();
+    let pause = || tokio::time::sleep(std::time::Duration::from_millis(5));
+    pause().await;
+    let before = sluice_durable::clock::now_micros();
+    pause().await;
+    let published = fixture.lake.publish_branch(&branch, false, &|_| {}).await.unwrap();
+    assert_eq!(published[0].publication, Publication::FastForward);
+    let (to, dropped) = fixture.lake.snapshots_above(&fixture.table, &AsOf::Time(before)).await.unwrap();
+    assert_eq!((to.snapshot_id, dropped.len()), (first, 1), "the branch's snapshot is older than that time");
+    assert!(dropped[0].committed_at_micros < before);
+}
+
+#[tokio::test]
+async fn a_rollback_whose_target_expired_is_void() {
+    let fixture = Fixture::new().await;
+    let first = fixture.add("p1", 10).await.snapshot_id().unwrap();
+    let head = fixture.add("p2", 5).await.snapshot_id().unwrap();
+    let everything_old = ExpirePolicy { older_than_micros: i64::MAX, keep_last: 1 };
+    let expired = fixture.lake.expire(&fixture.table, everything_old, false).await.unwrap();
+    assert_eq!(expired.snapshot_ids, [first]);
+    assert_eq!(roll_back(&fixture, &fixture.lake, head, first, &BTreeSet::new()).await, RolledBack::Moved);
+    assert_eq!(fixture.number("select count(*) from field_pixel").await, 15);
 }

@@ -15,8 +15,8 @@ use roaring::RoaringTreemap;
 
 use super::Reader;
 use crate::Error;
+use crate::by_id::ById;
 use crate::schema::{arrow_schema, query_schema};
-use crate::sql::by_id::ById;
 use crate::sql::files::LiveFile;
 
 /// The keys of delete files that were read, by position of the file among all.

@@ -12,7 +12,7 @@ use iceberg::transform::create_transform_function;
 
 use super::partition::{greatest, least};
 use crate::sql::files::LiveFile;
-use crate::sql::values::{datum, scalar};
+use crate::values::{datum, scalar};
 
 /// A column of a query that can be asked about.
 #[derive(Debug)]

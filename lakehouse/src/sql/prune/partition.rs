@@ -5,7 +5,7 @@ use chrono::{Datelike, NaiveDate};
 use datafusion::common::ScalarValue;
 use iceberg::spec::{PrimitiveLiteral, Transform};
 
-use crate::sql::values::scalar;
+use crate::values::scalar;
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 const DAY_MICROS: i64 = 24 * HOUR_MICROS;
@@ -14,7 +14,11 @@ const DAY_MICROS: i64 = 24 * HOUR_MICROS;
 pub(super) fn least(transform: Transform, partition: &PrimitiveLiteral, source: &DataType) -> Option<ScalarValue> {
     match transform {
         Transform::Identity | Transform::Truncate(_) => scalar(partition, source),
-        period => instant(start(period, whole(partition)?)?, source),
+        period => {
+            let partition = whole(partition)?;
+            // Old writers round times before 1970 towards it: one too high.
+            instant(start(period, if partition <= 0 { partition.checked_sub(1)? } else { partition })?, source)
+        }
     }
 }
 
@@ -32,9 +36,7 @@ pub(super) fn greatest(transform: Transform, partition: &PrimitiveLiteral, sourc
             }
         }
         period => {
-            let partition = whole(partition)?;
-            // Writers are known that round times before 1970 towards it.
-            let next = partition.checked_add(if partition < 0 { 2 } else { 1 })?;
+            let next = whole(partition)?.checked_add(1)?;
             let last = match source {
                 DataType::Date32 => start(period, next)?.checked_sub(DAY_MICROS)?,
                 _ => start(period, next)?.checked_sub(1)?,
@@ -96,8 +98,30 @@ mod tests {
         assert_eq!(greatest(Transform::Day, &day, &micros), time(2 * DAY_MICROS - 1));
         assert_eq!(least(Transform::Month, &PrimitiveLiteral::Int(1), &DataType::Date32), date(31));
         assert_eq!(greatest(Transform::Month, &PrimitiveLiteral::Int(1), &DataType::Date32), date(58));
-        assert_eq!(least(Transform::Year, &PrimitiveLiteral::Int(-1), &DataType::Date32), date(-365));
+        assert_eq!(greatest(Transform::Year, &PrimitiveLiteral::Int(-1), &DataType::Date32), date(-1));
         assert_eq!(greatest(Transform::Hour, &PrimitiveLiteral::Int(0), &micros), time(HOUR_MICROS - 1));
+    }
+
+    /// Iceberg's Java library up to 0.10.0 cut the fraction of such a time off instead of rounding it down, so that ten
+    /// o'clock on the last day of 1969 is in partition 0 of its files, and in -1 of all others.
+    #[test]
+    fn times_before_1970_may_be_in_the_partition_after_their_own() {
+        let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
+        for (transform, length) in [(Transform::Day, DAY_MICROS), (Transform::Hour, HOUR_MICROS)] {
+            for time in [-1, -length / 2, -length, -length - 1, -5 * length / 2, 0, 1, length] {
+                let (right, old) = (time.div_euclid(length), time / length);
+                for partition in [right, old].map(PrimitiveLiteral::Long) {
+                    let held = |bound: Option<ScalarValue>| match bound {
+                        Some(ScalarValue::TimestampMicrosecond(Some(bound), None)) => bound,
+                        other => panic!("{other:?}"),
+                    };
+                    let (from, to) = (least(transform, &partition, &micros), greatest(transform, &partition, &micros));
+                    assert!((held(from)..=held(to)).contains(&time), "{transform} of {time} as {partition:?}");
+                }
+            }
+        }
+        assert_eq!(least(Transform::Year, &PrimitiveLiteral::Int(0), &DataType::Date32), date(-365));
+        assert_eq!(least(Transform::Month, &PrimitiveLiteral::Int(1), &DataType::Date32), date(31));
     }
 
     #[test]
