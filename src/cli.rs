@@ -25,9 +25,18 @@ use crate::verb::undo::UndoArgs;
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
-    /// Folder of the lake.
-    #[arg(long, global = true, env = "SLUICE_LAKE", default_value = "lake", value_name = "DIR")]
+    /// Folder of the lake, or `s3://bucket/prefix`.
+    #[arg(long, global = true, env = "SLUICE_LAKE", default_value = "lake", value_name = "DIR|URI")]
     pub(crate) lake: PathBuf,
+
+    /// URL of the S3 server, where it is not that of the AWS settings (AWS_ENDPOINT_URL ...).
+    #[arg(long, global = true, env = "SLUICE_ENDPOINT", value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+
+    /// Of a lake in a bucket: folder of this machine for what is being made and is not uploaded yet. One of its own for
+    /// each lake below `~/.local/state/sluice` where absent.
+    #[arg(long, global = true, env = "SLUICE_WORK", value_name = "DIR")]
+    pub(crate) work: Option<PathBuf>,
 
     /// More lines on stderr: -v what is done, -vv how.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
@@ -199,6 +208,9 @@ pub(crate) struct LandArgs {
     /// `sluice branch`. Gold is left as it is.
     #[arg(long, value_name = "NAME")]
     pub(crate) branch: Option<BranchName>,
+    /// Flatten and announce, as an edge host does, and leave the landing to `sluice ingest`.
+    #[arg(long)]
+    pub(crate) announce_only: bool,
     /// How the report is printed.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

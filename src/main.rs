@@ -4,6 +4,7 @@ mod age;
 mod cli;
 mod confirm;
 mod output;
+mod place;
 mod plugins;
 mod progress;
 mod settings;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Verb};
+use crate::place::LakePlace;
 
 /// Columns are megabytes that come and go many times a second; the system's allocator gives them back to the kernel and
 /// faults them in again each time.
@@ -58,11 +60,14 @@ fn chain(error: &anyhow::Error) -> String {
 
 fn run(cli: Cli) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let lake = cli.lake;
+    if let Some(endpoint) = cli.endpoint {
+        sluice_lakehouse::aws::set_s3_endpoint(endpoint);
+    }
+    let lake = LakePlace::new(cli.lake, cli.work);
     match cli.verb {
-        Verb::Init(args) => runtime.block_on(verb::init::run(args)),
+        Verb::Init(args) => runtime.block_on(verb::init::run(args, lake.work())),
         Verb::Land(args) => runtime.block_on(verb::land::run(&lake, args)),
-        Verb::Flatten(args) => verb::flatten::run(&args),
+        Verb::Flatten(args) => verb::flatten::run(&args, runtime.handle()),
         Verb::Sql(args) => runtime.block_on(verb::sql::run(&lake, args)),
         Verb::Tables { format } => runtime.block_on(verb::tables::run(&lake, format)),
         Verb::Describe { table, format } => runtime.block_on(verb::describe::run(&lake, &table, format)),
@@ -75,12 +80,12 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Schema { action } => runtime.block_on(verb::schema::run(&lake, action)),
         Verb::Expire(args) => runtime.block_on(verb::expire::run(&lake, args)),
         Verb::Orphans(args) => runtime.block_on(verb::orphans::run(&lake, args)),
-        Verb::Follow { payload, format } => verb::follow::run(&lake, &payload, format),
+        Verb::Follow { payload, format } => runtime.block_on(verb::follow::run(&lake, &payload, format)),
         Verb::Undo(args) => runtime.block_on(verb::undo::run(&lake, args)),
         Verb::Rollback(args) => runtime.block_on(verb::rollback::run(&lake, args)),
         Verb::Verify { format } => runtime.block_on(verb::verify::run(&lake, format)),
         Verb::Promote { format } => runtime.block_on(verb::promote::run(&lake, format)),
-        Verb::Quarantine { action } => verb::quarantine::run(&lake, &action),
+        Verb::Quarantine { action } => runtime.block_on(verb::quarantine::run(&lake, &action)),
         Verb::Export(args) => runtime.block_on(verb::export::run(&lake, args)),
         Verb::Serve(args) => runtime.block_on(verb::serve::run(&lake, args)),
         Verb::Demo(args) => runtime.block_on(verb::demo::run(args)),

@@ -24,6 +24,15 @@ pub(crate) fn host_name() -> String {
     if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
 }
 
+/// What this machine must keep over a restart, of lakes that lie elsewhere: `$XDG_STATE_HOME/sluice` or
+/// `~/.local/state/sluice`.
+#[expect(clippy::disallowed_methods, reason = "settings are read here")]
+pub(crate) fn state_dir() -> Option<PathBuf> {
+    let base = std::env::var("XDG_STATE_HOME").ok().filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let base = base.or_else(|| std::env::var("HOME").ok().map(|home| PathBuf::from(home).join(".local/state")));
+    base.map(|base| base.join("sluice"))
+}
+
 /// Where compiled plugins are kept: `$XDG_CACHE_HOME/sluice` or `~/.cache/sluice`.
 #[expect(clippy::disallowed_methods, reason = "settings are read here")]
 pub(crate) fn cache_dir() -> Option<PathBuf> {

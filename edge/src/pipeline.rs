@@ -25,8 +25,10 @@ use crate::{Error, Plugins, rejection};
 /// Where an edge works, and how it names its uploads.
 #[derive(Debug)]
 pub struct EdgeOptions {
-    /// The store: on a laptop, the lake's folder.
+    /// The folder of the spool: on a laptop, the lake's.
     pub root: PathBuf,
+    /// Where table files and announcements go.
+    pub store: BlockingStore,
     /// `local` on a laptop.
     pub region: String,
     /// Version of this agent, for provenance.
@@ -208,7 +210,7 @@ impl Edge {
         let payload_id = payload.payload_id;
         let revision = if announced.contains(&payload_id) { None } else { destination.revision_of(payload_id) };
         let Some(revision) = revision else {
-            rejection::clear(&self.options.root, &parts.anchor)?;
+            rejection::clear(&self.options.store, &parts.anchor)?;
             return Ok(Outcome::Known { payload_id });
         };
         let progress = |progress| on_event(Event::Flatten(progress));
@@ -223,7 +225,7 @@ impl Edge {
             Ok(Flattened::Written(outcome)) => Ok(outcome),
             Ok(Flattened::Sealed(unit)) => {
                 let announced = self.announce(&unit, now_micros)?;
-                rejection::clear(&self.options.root, &parts.anchor)?;
+                rejection::clear(&self.options.store, &parts.anchor)?;
                 Ok(Outcome::Announced { payload_id, announced, warnings: unit.manifest.warnings })
             }
             // What concerns this payload alone stops this payload alone; a full disk or a broken spool stops the run.
@@ -361,7 +363,7 @@ impl Edge {
     }
 
     fn announce(&self, unit: &SpooledUnit, now_micros: i64) -> Result<Announced, Error> {
-        let announced = upload(&self.options.root, unit, now_micros)?;
+        let announced = upload(&self.options.store, unit, now_micros)?;
         self.spool.release(unit)?;
         Ok(announced)
     }
@@ -376,7 +378,7 @@ impl Edge {
     ) -> Result<Outcome, Error> {
         let record = rejection::describe(source, payload_id, error, now_micros);
         if let Destination::Store(_) = destination {
-            rejection::record(&self.options.root, &record)?;
+            rejection::record(&self.options.store, &record)?;
         }
         Ok(Outcome::Rejected(record))
     }

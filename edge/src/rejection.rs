@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sluice_api::{PayloadId, RejectedRecord, chain};
-use sluice_durable::{Step, remove, replace};
+use sluice_durable::{BlockingStore, Step};
 
 use crate::Error;
 
@@ -21,18 +21,18 @@ pub(crate) fn describe(source: &Path, payload_id: Option<PayloadId>, error: &Err
     }
 }
 
-/// Writes the record of a rejected source below `root`.
-pub(crate) fn record(root: &Path, record: &RejectedRecord) -> Result<(), Error> {
+/// Writes the record of a rejected source.
+pub(crate) fn record(store: &BlockingStore, record: &RejectedRecord) -> Result<(), Error> {
     let body = serde_json::to_vec_pretty(record).map_err(Error::spool("write the quarantine record"))?;
-    let path = root.join(RejectedRecord::key(record.id));
-    replace(Step::Quarantine, &path, &body).map_err(Error::spool("write the quarantine record"))
+    let written = store.replace(Step::Quarantine, &RejectedRecord::key(record.id), &body);
+    written.map_err(Error::spool("write the quarantine record"))
 }
 
 /// The source was announced after all.
-pub(crate) fn clear(root: &Path, source: &Path) -> Result<(), Error> {
-    let path = root.join(RejectedRecord::key(RejectedRecord::id_of(&absolute(source))));
-    if path.is_file() {
-        remove(Step::Quarantine, &path).map_err(Error::spool("clear the quarantine record"))?;
+pub(crate) fn clear(store: &BlockingStore, source: &Path) -> Result<(), Error> {
+    let key = RejectedRecord::key(RejectedRecord::id_of(&absolute(source)));
+    if store.stat(&key).map_err(Error::spool("look for a quarantine record"))?.is_some() {
+        store.remove(Step::Quarantine, &key).map_err(Error::spool("clear the quarantine record"))?;
     }
     Ok(())
 }

@@ -1,10 +1,7 @@
 //! Table files first, the announcement last: before it, nothing exists for ingest.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use sluice_api::{Day, LandingPrefix, announcement_key};
-use sluice_durable::{Created, Step, create_new, publish};
+use sluice_durable::{BlockingStore, Created, Step};
 
 use crate::Error;
 use crate::spool::SpooledUnit;
@@ -18,8 +15,8 @@ pub struct Announced {
     pub theirs: bool,
 }
 
-/// Puts a sealed unit into the store below `root` (on a laptop: the lake's own folder).
-pub(crate) fn upload(root: &Path, unit: &SpooledUnit, now_micros: i64) -> Result<Announced, Error> {
+/// Puts a sealed unit into the store (on a laptop: the lake's own folder).
+pub(crate) fn upload(store: &BlockingStore, unit: &SpooledUnit, now_micros: i64) -> Result<Announced, Error> {
     let manifest = &unit.manifest;
     let prefix = LandingPrefix {
         region: unit.announce_region.clone(),
@@ -28,36 +25,23 @@ pub(crate) fn upload(root: &Path, unit: &SpooledUnit, now_micros: i64) -> Result
         day: Day::of_micros(now_micros),
     };
     let key = announcement_key(&prefix, prefix.day, manifest.payload_id, manifest.stage, unit.revision);
-    let announcement = root.join(&key);
     // One that stands already has its files: ours would be orphans.
-    if !announcement.is_file() {
+    if !is_announced(store, &key)? {
         for file in manifest.tables.iter().flat_map(|table| &table.files) {
             let from = unit.folder.join(format!("{}.parquet", file.blake3));
-            match put_file(&from, &root.join(&file.key)) {
+            match store.put_file(Step::LandingPut, &file.key, &from) {
                 // Another process announced the same payload meanwhile and released the unit.
-                Err(_) if announcement.is_file() => break,
-                put => put?,
+                Err(_) if is_announced(store, &key)? => break,
+                put => put.map_err(Error::spool("put a table file into landing"))?,
             }
         }
     }
-    let created = create_new(Step::Announce, &announcement, &manifest.to_json());
+    let created = store.create(Step::Announce, &key, &manifest.to_json());
     let created = created.map_err(Error::spool("announce the payload"))?;
     Ok(Announced { key, theirs: matches!(created, Created::Theirs(_)) })
 }
 
-/// A hard link where the spool and the store share a file system, else a copy; either way whole or not at all.
-fn put_file(from: &Path, to: &Path) -> Result<(), Error> {
-    if to.is_file() {
-        return Ok(());
-    }
-    let mut partial = PathBuf::from(to);
-    partial.set_extension(format!("{}.partial", std::process::id()));
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).map_err(Error::spool("create a landing folder"))?;
-    }
-    let _stale = fs::remove_file(&partial);
-    if fs::hard_link(from, &partial).is_err() {
-        fs::copy(from, &partial).map_err(Error::spool("copy a table file to landing"))?;
-    }
-    publish(Step::LandingPut, &partial, to).map_err(Error::spool("put a table file into landing"))
+fn is_announced(store: &BlockingStore, key: &str) -> Result<bool, Error> {
+    let found = store.stat(key).map_err(Error::spool("look for the announcement"))?;
+    Ok(found.is_some())
 }

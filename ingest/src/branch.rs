@@ -20,7 +20,7 @@ pub struct DroppedBranch {
 impl Ingest {
     /// Finishes every open batch.
     pub async fn finish_open(&self, on_event: &(dyn Fn(Event<'_>) + Sync)) -> Result<(), Error> {
-        for batch_id in sweep::open_batches(&self.ledger)? {
+        for batch_id in sweep::open_batches(&self.ledger).await? {
             self.work(batch_id, &mut Report::default(), on_event).await?;
         }
         Ok(())
@@ -50,7 +50,7 @@ impl Ingest {
             return Ok(dropped);
         }
         let plan = Plan::of_operation(Operation { kind, landings, reopens });
-        plan.write(&self.ledger)?;
+        plan.write(&self.ledger).await?;
         self.work(plan.batch_id, &mut Report::default(), on_event).await?;
         Ok(dropped)
     }

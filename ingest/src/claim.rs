@@ -1,3 +1,4 @@
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use sluice_api::{BatchId, Digest};
 use sluice_durable::Step;
@@ -7,6 +8,9 @@ use sluice_lakehouse::ledger::keys;
 use crate::plan::{Plan, create, read};
 use crate::revision::claims;
 use crate::{Arrival, Candidate, Error};
+
+/// Each is a request to a store that may be far away.
+const CLAIMS_AT_ONCE: usize = 16;
 
 /// The durable fact that a (payload, stage, revision) belongs to exactly one batch, and through which candidate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,17 +42,21 @@ struct Duplicate {
 }
 
 /// Claims every candidate of a plan; doing it again gives the same members.
-pub(crate) fn claim(ledger: &Ledger, plan: &Plan) -> Result<Claimed, Error> {
-    let mut claimed = Claimed::default();
-    for candidate in &plan.candidates {
+pub(crate) async fn claim(ledger: &Ledger, plan: &Plan) -> Result<Claimed, Error> {
+    let claims = stream::iter(&plan.candidates).map(async |candidate| {
         let ours = Claim { batch_id: plan.batch_id, key: candidate.key.clone(), version: candidate.version };
         let claim_key = keys::claim(candidate.payload_id, candidate.stage, candidate.revision);
-        let standing = create(ledger, &claim_key, &ours, Step::Claim)?;
+        let standing = create(ledger, &claim_key, &ours, Step::Claim).await?;
+        Ok((candidate, ours, standing))
+    });
+    let claims: Vec<_> = claims.buffered(CLAIMS_AT_ONCE).try_collect().await?;
+    let mut claimed = Claimed::default();
+    for (candidate, ours, standing) in claims {
         if standing == ours {
             claimed.members.push(Member { candidate: candidate.clone(), revision: candidate.revision });
         } else {
             if standing.key != candidate.key {
-                note_duplicate(ledger, &candidate.key, standing.batch_id)?;
+                note_duplicate(ledger, &candidate.key, standing.batch_id).await?;
             }
             claimed.duplicates.push((candidate.clone(), standing.batch_id));
         }
@@ -57,17 +65,17 @@ pub(crate) fn claim(ledger: &Ledger, plan: &Plan) -> Result<Claimed, Error> {
 }
 
 /// Notes that an arrival is a duplicate, so that it never claims a revision that is opened later.
-pub(crate) fn note_duplicate(ledger: &Ledger, key: &str, batch_id: BatchId) -> Result<(), Error> {
+pub(crate) async fn note_duplicate(ledger: &Ledger, key: &str, batch_id: BatchId) -> Result<(), Error> {
     let duplicate = Duplicate { key: key.to_owned(), batch_id };
-    create(ledger, &keys::arrival(key), &duplicate, Step::Claim).map(|_| ())
+    create(ledger, &keys::arrival(key), &duplicate, Step::Claim).await.map(|_| ())
 }
 
 /// The batch that answered an arrival: it claimed through it, or the arrival is a duplicate of what it landed.
-pub(crate) fn answered(ledger: &Ledger, arrival: &Arrival) -> Result<Option<BatchId>, Error> {
-    let claims = claims(ledger, arrival.payload_id, arrival.stage)?;
+pub(crate) async fn answered(ledger: &Ledger, arrival: &Arrival) -> Result<Option<BatchId>, Error> {
+    let claims = claims(ledger, arrival.payload_id, arrival.stage).await?;
     if let Some((_, claim)) = claims.into_iter().find(|(_, claim)| claim.key == arrival.key) {
         return Ok(Some(claim.batch_id));
     }
-    let noted: Option<Duplicate> = read(ledger, &keys::arrival(&arrival.key))?;
+    let noted: Option<Duplicate> = read(ledger, &keys::arrival(&arrival.key)).await?;
     Ok(noted.map(|duplicate| duplicate.batch_id))
 }

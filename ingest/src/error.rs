@@ -49,6 +49,18 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// An announcement that a message tells of.
+    #[error("expected an announcement in `{0}`, found nothing")]
+    NoAnnouncement(String),
+    /// An object of the lake cannot be read or put.
+    #[error("{action}")]
+    Store {
+        /// What was being done.
+        action: &'static str,
+        /// Why.
+        #[source]
+        source: sluice_durable::StoreError,
+    },
     /// The lakehouse failed.
     #[error("{action}")]
     Lake {
@@ -74,11 +86,22 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Key(_) | Self::Manifest { .. } | Self::Quantity { .. } => Class::Rejected,
+            Self::Key(_) | Self::NoAnnouncement(_) | Self::Manifest { .. } | Self::Quantity { .. } => Class::Rejected,
             Self::Io { .. } | Self::Moving(_) => Class::Transient,
+            Self::Store { source, .. } => {
+                if source.is_transient() {
+                    Class::Transient
+                } else {
+                    Class::Fatal
+                }
+            }
             Self::Record { .. } | Self::Rows(_) | Self::Selection(_) => Class::Fatal,
             Self::Lake { source, .. } => source.class(),
         }
+    }
+
+    pub(crate) fn store(action: &'static str) -> impl FnOnce(sluice_durable::StoreError) -> Self {
+        move |source| Self::Store { action, source }
     }
 
     pub(crate) fn lake(action: impl Into<String>) -> impl FnOnce(sluice_lakehouse::Error) -> Self {

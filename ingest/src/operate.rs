@@ -31,18 +31,18 @@ impl Ingest {
     ) -> Result<(), Error> {
         if let Kind::Rollback(rollback) = &operation.kind {
             if self.roll_table_back(batch_id, rollback).await? == RolledBack::Moved {
-                return Done::write_void(&self.ledger, batch_id);
+                return Done::write_void(&self.ledger, batch_id).await;
             }
             on_event(Event::Committed(&rollback.table));
         }
-        let members = self.end(batch_id, operation)?;
+        let members = self.end(batch_id, operation).await?;
         on_event(Event::Batch { batch_id, members: members.len() });
         if let Kind::DropBranch(name) = &operation.kind {
             self.remove_branch(name).await?;
         }
         // Those of a branch too: a publication that stopped half-way left rows of them on main.
         if !members.is_empty() {
-            let result = match BatchResult::read(&self.ledger, batch_id)? {
+            let result = match BatchResult::read(&self.ledger, batch_id).await? {
                 Some(result) => result,
                 None => self.decide_removal(batch_id, &members).await?,
             };
@@ -50,15 +50,17 @@ impl Ingest {
         }
         if operation.reopens {
             let opened = Opened { batch_id, operation: operation.kind.as_str().to_owned() };
-            members.iter().try_for_each(|landing| landing.next().open(&self.ledger, &opened))?;
+            for landing in &members {
+                landing.next().open(&self.ledger, &opened).await?;
+            }
         }
         if let Kind::Rollback(Rollback { table, to, dropped, .. }) = &operation.kind {
             let reverted = Reverted { table: table.to_string(), to: *to };
             for dropped in dropped.keys() {
-                create(&self.ledger, &keys::reverted(*dropped, batch_id), &reverted, Step::Revert)?;
+                create(&self.ledger, &keys::reverted(*dropped, batch_id), &reverted, Step::Revert).await?;
             }
         }
-        Done::write(&self.ledger, batch_id)
+        Done::write(&self.ledger, batch_id).await
     }
 
     async fn roll_table_back(&self, batch_id: BatchId, rollback: &Rollback) -> Result<RolledBack, Error> {
@@ -69,11 +71,11 @@ impl Ingest {
     }
 
     /// The landings that this operation ends: those that no other one ended before.
-    fn end(&self, batch_id: BatchId, operation: &Operation) -> Result<Vec<Landing>, Error> {
+    async fn end(&self, batch_id: BatchId, operation: &Operation) -> Result<Vec<Landing>, Error> {
         let ours = Ended { batch_id, operation: operation.kind.as_str().to_owned() };
         let mut members = Vec::new();
         for landing in &operation.landings {
-            if landing.end(&self.ledger, &ours)?.batch_id == batch_id {
+            if landing.end(&self.ledger, &ours).await?.batch_id == batch_id {
                 members.push(*landing);
             }
         }
@@ -83,6 +85,6 @@ impl Ingest {
     async fn decide_removal(&self, batch_id: BatchId, members: &[Landing]) -> Result<BatchResult, Error> {
         let payload_ids = members.iter().map(|landing| landing.payload_id.to_string()).collect();
         let result = self.decided_on(batch_id, BTreeMap::new(), payload_ids, vec![], vec![]).await?;
-        result.decide(&self.ledger)
+        result.decide(&self.ledger).await
     }
 }

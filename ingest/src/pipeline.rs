@@ -8,7 +8,7 @@ use std::fs::File;
 use std::time::Duration;
 
 use sluice_api::{BatchId, Class, PayloadId, PayloadManifest, Stage, TableName, chain};
-use sluice_durable::{Step, clock, remove};
+use sluice_durable::{Step, clock};
 use sluice_lakehouse::{Lake, Ledger};
 
 use crate::batch::{BatchLimits, Bundler};
@@ -80,10 +80,10 @@ impl Ingest {
 
     /// The landing that an arrival of this payload may claim; none where the payload has landed, or was taken out and
     /// is not to come back.
-    pub fn revision_to_land(&self, payload_id: PayloadId) -> Result<Option<u32>, Error> {
-        Ok(match standing(&self.ledger, payload_id, Stage::Full)? {
+    pub async fn revision_to_land(&self, payload_id: PayloadId) -> Result<Option<u32>, Error> {
+        Ok(match standing(&self.ledger, payload_id, Stage::Full).await? {
             Standing::Open(revision) => Some(revision),
-            Standing::Claimed(_, claim) if Done::is_written(&self.ledger, claim.batch_id)? => None,
+            Standing::Claimed(_, claim) if Done::is_written(&self.ledger, claim.batch_id).await? => None,
             Standing::Claimed(revision, _) => Some(revision),
         })
     }
@@ -93,14 +93,14 @@ impl Ingest {
         let mut report = Report::default();
         // One that cannot be finished, whatever the reason, holds up nobody else; it is told in the end.
         let mut failed = None;
-        for batch_id in sweep::open_batches(&self.ledger)? {
+        for batch_id in sweep::open_batches(&self.ledger).await? {
             if let Err(error) = self.work(batch_id, &mut report, on_event).await {
                 failed.get_or_insert(error);
             }
         }
         let mut queue = EmbeddedQueue::default();
-        sweep::announcements(&self.ledger, &mut queue)?;
-        for batch_id in self.bundle(&mut queue, &mut report)? {
+        sweep::announcements(&self.ledger, &mut queue).await?;
+        for batch_id in self.bundle(&mut queue, &mut report).await? {
             if let Err(error) = self.work(batch_id, &mut report, on_event).await {
                 failed.get_or_insert(error);
             }
@@ -117,7 +117,7 @@ impl Ingest {
     }
 
     /// receive -> plan -> claim -> acknowledge.
-    fn bundle(&self, queue: &mut dyn Queue, report: &mut Report) -> Result<Vec<BatchId>, Error> {
+    async fn bundle(&self, queue: &mut (dyn Queue + '_), report: &mut Report) -> Result<Vec<BatchId>, Error> {
         // A batch commits to one branch.
         let mut bundlers: BTreeMap<Option<String>, Bundler> = BTreeMap::new();
         let mut receipts: BTreeMap<String, u64> = BTreeMap::new();
@@ -129,12 +129,12 @@ impl Ingest {
                 break;
             }
             for message in messages {
-                if let Some(candidate) = self.candidate(&message, report)? {
+                if let Some(candidate) = self.candidate(&message, report).await? {
                     receipts.insert(candidate.key.clone(), message.receipt);
                     let bundler = bundlers.entry(candidate.branch.clone());
                     let bundler = bundler.or_insert_with(|| Bundler::new(self.limits));
                     if let Some(batch) = bundler.push(candidate, now) {
-                        planned.extend(self.plan(batch, queue, &receipts)?);
+                        planned.extend(self.plan(batch, queue, &receipts).await?);
                     }
                 } else {
                     queue.acknowledge(message.receipt);
@@ -142,34 +142,36 @@ impl Ingest {
             }
         }
         for batch in bundlers.values_mut().filter_map(Bundler::cut) {
-            planned.extend(self.plan(batch, queue, &receipts)?);
+            planned.extend(self.plan(batch, queue, &receipts).await?);
         }
         Ok(planned)
     }
 
     /// The candidate of a message; none where it is answered: rejected, or claimed by another batch.
-    fn candidate(&self, message: &Message, report: &mut Report) -> Result<Option<Candidate>, Error> {
+    async fn candidate(&self, message: &Message, report: &mut Report) -> Result<Option<Candidate>, Error> {
         let arrival = Arrival::of_key(&message.body)?;
         let payload_id = arrival.payload_id;
-        if let Some(batch_id) = answered(&self.ledger, &arrival)? {
+        if let Some(batch_id) = answered(&self.ledger, &arrival).await? {
             report.duplicates.push((payload_id, batch_id));
             return Ok(None);
         }
-        let revision = match standing(&self.ledger, payload_id, arrival.stage)? {
+        let revision = match standing(&self.ledger, payload_id, arrival.stage).await? {
             Standing::Open(revision) => revision,
             Standing::Claimed(_, claim) => {
-                note_duplicate(&self.ledger, &arrival.key, claim.batch_id)?;
+                note_duplicate(&self.ledger, &arrival.key, claim.batch_id).await?;
                 report.duplicates.push((payload_id, claim.batch_id));
                 return Ok(None);
             }
         };
-        match self.announcement(&message.body).and_then(|body| arrival.read(&body, revision)) {
+        let read = self.announcement(&message.body).await.and_then(|body| arrival.read(&body, revision));
+        match read {
             Ok((candidate, _)) => Ok(Some(candidate)),
             Err(error) if error.class() == Class::Rejected => {
                 let reason = chain(&error);
                 let now = clock::now_micros();
                 let class = error.class();
-                quarantine::record(&self.lake, &message.body, Some(payload_id), None, reason.clone(), class, now)?;
+                quarantine::record(&self.lake, &message.body, Some(payload_id), None, reason.clone(), class, now)
+                    .await?;
                 report.rejected.push((payload_id, reason));
                 Ok(None)
             }
@@ -177,25 +179,27 @@ impl Ingest {
         }
     }
 
-    fn announcement(&self, key: &str) -> Result<Vec<u8>, Error> {
-        let failed = |source| Error::Io { action: "read announcement", path: key.to_owned(), source };
-        std::fs::read(self.lake.root().join(key)).map_err(failed)
+    async fn announcement(&self, key: &str) -> Result<Vec<u8>, Error> {
+        match self.lake.store().read(key).await.map_err(Error::store("read an announcement"))? {
+            Some(body) => Ok(body.into()),
+            None => Err(Error::NoAnnouncement(key.to_owned())),
+        }
     }
 
     /// Plan, then claims, then acknowledge: a message may go once its payload is claimed by a durable plan. A batch
     /// holds first landings or later ones, never both.
-    fn plan(
+    async fn plan(
         &self,
         candidates: Vec<Candidate>,
-        queue: &mut dyn Queue,
+        queue: &mut (dyn Queue + '_),
         receipts: &BTreeMap<String, u64>,
     ) -> Result<Vec<BatchId>, Error> {
         let (first, later): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|candidate| candidate.revision == 0);
         let mut planned = Vec::new();
         for candidates in [first, later].into_iter().filter(|candidates| !candidates.is_empty()) {
             let plan = Plan::of(candidates);
-            plan.write(&self.ledger)?;
-            claim(&self.ledger, &plan)?;
+            plan.write(&self.ledger).await?;
+            claim(&self.ledger, &plan).await?;
             for candidate in &plan.candidates {
                 if let Some(receipt) = receipts.get(&candidate.key) {
                     queue.acknowledge(*receipt);
@@ -214,12 +218,12 @@ impl Ingest {
         on_event: &(dyn Fn(Event<'_>) + Sync),
     ) -> Result<(), Error> {
         let _lock = self.lock(batch_id).await?;
-        let Some(plan) = Plan::read(&self.ledger, batch_id)? else { return Ok(()) };
-        let done = Done::is_written(&self.ledger, batch_id)?;
+        let Some(plan) = Plan::read(&self.ledger, batch_id).await? else { return Ok(()) };
+        let done = Done::is_written(&self.ledger, batch_id).await?;
         if let Some(operation) = &plan.operation {
             return if done { Ok(()) } else { self.operate(batch_id, operation, on_event).await };
         }
-        let claimed = claim(&self.ledger, &plan)?;
+        let claimed = claim(&self.ledger, &plan).await?;
         report.duplicates.extend(claimed.duplicates.iter().map(|(c, theirs)| (c.payload_id, *theirs)));
         if done {
             report.duplicates.extend(claimed.members.iter().map(|member| (member.candidate.payload_id, batch_id)));
@@ -227,9 +231,9 @@ impl Ingest {
         }
         on_event(Event::Batch { batch_id, members: claimed.members.len() });
         let target = self.on_branch(plan.branch())?;
-        let result = match BatchResult::read(&self.ledger, batch_id)? {
+        let result = match BatchResult::read(&self.ledger, batch_id).await? {
             Some(result) => result,
-            None => target.land(batch_id, &claimed, on_event).await?.decide(&self.ledger)?,
+            None => target.land(batch_id, &claimed, on_event).await?.decide(&self.ledger).await?,
         };
         target.finish(&result, report, on_event).await
     }
@@ -270,7 +274,7 @@ impl Ingest {
         let mut by_table: BTreeMap<TableName, TableResult> = BTreeMap::new();
         let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
         for member in &claimed.members {
-            let landed = match self.manifest(member) {
+            let landed = match self.manifest(member).await {
                 Ok(manifest) => land_member(&self.lake, batch_id, &manifest).await,
                 Err(error) => Err(error),
             };
@@ -321,8 +325,8 @@ impl Ingest {
         Ok(BatchResult { batch_id, accepted, rejected, replaced, tables, payloads_head })
     }
 
-    pub(crate) fn manifest(&self, member: &Member) -> Result<PayloadManifest, Error> {
-        let body = self.announcement(&member.candidate.key)?;
+    pub(crate) async fn manifest(&self, member: &Member) -> Result<PayloadManifest, Error> {
+        let body = self.announcement(&member.candidate.key).await?;
         Arrival::of_key(&member.candidate.key)?.read(&body, member.revision).map(|(_, manifest)| manifest)
     }
 
@@ -335,33 +339,29 @@ impl Ingest {
     ) -> Result<(), Error> {
         let mut visible = Vec::new();
         for member in &result.accepted {
-            visible.push((member.clone(), self.manifest(member)?));
+            visible.push((member.clone(), self.manifest(member).await?));
         }
         self.commit(result, &visible, on_event).await?;
         for Rejected { member, reason, class } in &result.rejected {
             let Candidate { key, payload_id, .. } = &member.candidate;
-            let dataset = self.manifest(member).ok().map(|manifest| manifest.dataset);
+            let dataset = self.manifest(member).await.ok().map(|manifest| manifest.dataset);
             let now = clock::now_micros();
-            quarantine::record(&self.lake, key, Some(*payload_id), dataset, reason.clone(), *class, now)?;
+            quarantine::record(&self.lake, key, Some(*payload_id), dataset, reason.clone(), *class, now).await?;
             report.rejected.push((*payload_id, reason.clone()));
         }
         for (_, manifest) in &visible {
-            self.release(manifest)?;
+            self.release(manifest).await?;
         }
-        Done::write(&self.ledger, result.batch_id)?;
+        Done::write(&self.ledger, result.batch_id).await?;
         report.landed.extend(visible.iter().map(|(_, manifest)| landed_of(manifest)));
         Ok(())
     }
 
     /// `landing/` is disposable once the rows are visible: a batch is finished from its result.
-    fn release(&self, manifest: &PayloadManifest) -> Result<(), Error> {
+    async fn release(&self, manifest: &PayloadManifest) -> Result<(), Error> {
         for file in manifest.tables.iter().flat_map(|table| &table.files) {
-            let path = self.lake.root().join(&file.key);
-            remove(Step::LandingRelease, &path).map_err(|error| Error::Io {
-                action: "remove",
-                path: file.key.clone(),
-                source: std::io::Error::other(error),
-            })?;
+            let removed = self.lake.store().remove(Step::LandingRelease, &file.key).await;
+            removed.map_err(Error::store("release a table file that has landed"))?;
         }
         Ok(())
     }

@@ -85,17 +85,17 @@ impl Plan {
         self.candidates.first().and_then(|candidate| candidate.branch.as_deref())
     }
 
-    pub(crate) fn write(&self, ledger: &Ledger) -> Result<(), Error> {
-        create(ledger, &keys::plan(self.batch_id), self, Step::Plan).map(|_| ())
+    pub(crate) async fn write(&self, ledger: &Ledger) -> Result<(), Error> {
+        create(ledger, &keys::plan(self.batch_id), self, Step::Plan).await.map(|_| ())
     }
 
-    pub(crate) fn read(ledger: &Ledger, batch_id: BatchId) -> Result<Option<Self>, Error> {
-        read(ledger, &keys::plan(batch_id))
+    pub(crate) async fn read(ledger: &Ledger, batch_id: BatchId) -> Result<Option<Self>, Error> {
+        read(ledger, &keys::plan(batch_id)).await
     }
 }
 
 /// Writes a record put-if-absent; the record that stands, ours or the one before it.
-pub(crate) fn create<T: Serialize + DeserializeOwned + Clone>(
+pub(crate) async fn create<T: Serialize + DeserializeOwned + Clone>(
     ledger: &Ledger,
     key: &str,
     record: &T,
@@ -103,15 +103,15 @@ pub(crate) fn create<T: Serialize + DeserializeOwned + Clone>(
 ) -> Result<T, Error> {
     let damaged = |source| Error::Record { key: key.to_owned(), source };
     let body = serde_json::to_vec_pretty(record).map_err(damaged)?;
-    match ledger.create(key, &body, step).map_err(Error::lake(format!("create ledger record `{key}`")))? {
+    match ledger.create(key, &body, step).await.map_err(Error::lake(format!("create ledger record `{key}`")))? {
         Create::Mine => Ok(record.clone()),
         Create::Theirs(found) => serde_json::from_slice(&found).map_err(damaged),
     }
 }
 
 /// Reads a record.
-pub(crate) fn read<T: DeserializeOwned>(ledger: &Ledger, key: &str) -> Result<Option<T>, Error> {
-    let body = ledger.read(key).map_err(Error::lake(format!("read ledger record `{key}`")))?;
+pub(crate) async fn read<T: DeserializeOwned>(ledger: &Ledger, key: &str) -> Result<Option<T>, Error> {
+    let body = ledger.read(key).await.map_err(Error::lake(format!("read ledger record `{key}`")))?;
     body.map(|body| serde_json::from_slice(&body))
         .transpose()
         .map_err(|source| Error::Record { key: key.to_owned(), source })

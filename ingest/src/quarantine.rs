@@ -1,16 +1,16 @@
 //! Records of what could not land, with the reason.
 
 use sluice_api::{Class, PayloadId, RejectedRecord};
-use sluice_durable::{Step, replace};
+use sluice_durable::Step;
 use sluice_lakehouse::{Lake, Ledger};
 
 use crate::Error;
 
 /// Everything in quarantine, oldest first.
-pub fn list(ledger: &Ledger) -> Result<Vec<RejectedRecord>, Error> {
+pub async fn list(ledger: &Ledger) -> Result<Vec<RejectedRecord>, Error> {
     let mut records = Vec::new();
-    for key in ledger.list("ledger/rejected/").map_err(Error::lake("list quarantine"))? {
-        let Some(body) = ledger.read(&key).map_err(Error::lake("read a quarantine record"))? else { continue };
+    for key in ledger.list("ledger/rejected/").await.map_err(Error::lake("list quarantine"))? {
+        let Some(body) = ledger.read(&key).await.map_err(Error::lake("read a quarantine record"))? else { continue };
         records.push(serde_json::from_slice(&body).map_err(|source| Error::Record { key, source })?);
     }
     records.sort_by_key(|record: &RejectedRecord| (record.rejected_at_micros, record.source.clone()));
@@ -18,7 +18,7 @@ pub fn list(ledger: &Ledger) -> Result<Vec<RejectedRecord>, Error> {
 }
 
 /// Records that an announcement cannot land.
-pub(crate) fn record(
+pub(crate) async fn record(
     lake: &Lake,
     key: &str,
     payload_id: Option<PayloadId>,
@@ -36,11 +36,7 @@ pub(crate) fn record(
         class,
         rejected_at_micros: now_micros,
     };
-    let path = lake.root().join(RejectedRecord::key(record.id));
     let body = serde_json::to_vec_pretty(&record).map_err(|source| Error::Record { key: key.to_owned(), source })?;
-    replace(Step::Quarantine, &path, &body).map_err(|error| Error::Io {
-        action: "write quarantine record",
-        path: path.display().to_string(),
-        source: std::io::Error::other(error),
-    })
+    let written = lake.store().replace(Step::Quarantine, &RejectedRecord::key(record.id), &body).await;
+    written.map_err(Error::store("write a quarantine record"))
 }

@@ -52,30 +52,31 @@ pub(crate) struct Done {
 
 impl BatchResult {
     /// The result that stands: this one, or the one that was first.
-    pub(crate) fn decide(self, ledger: &Ledger) -> Result<Self, Error> {
-        create(ledger, &keys::result(self.batch_id), &self, Step::BatchResult)
+    pub(crate) async fn decide(self, ledger: &Ledger) -> Result<Self, Error> {
+        create(ledger, &keys::result(self.batch_id), &self, Step::BatchResult).await
     }
 
-    pub(crate) fn read(ledger: &Ledger, batch_id: BatchId) -> Result<Option<Self>, Error> {
-        read(ledger, &keys::result(batch_id))
+    pub(crate) async fn read(ledger: &Ledger, batch_id: BatchId) -> Result<Option<Self>, Error> {
+        read(ledger, &keys::result(batch_id)).await
     }
 }
 
 impl Done {
-    pub(crate) fn write(ledger: &Ledger, batch_id: BatchId) -> Result<(), Error> {
-        create(ledger, &keys::done(batch_id), &Self { batch_id, void: false }, Step::Done).map(|_| ())
+    pub(crate) async fn write(ledger: &Ledger, batch_id: BatchId) -> Result<(), Error> {
+        create(ledger, &keys::done(batch_id), &Self { batch_id, void: false }, Step::Done).await.map(|_| ())
     }
 
     /// The batch ends without having done anything.
-    pub(crate) fn write_void(ledger: &Ledger, batch_id: BatchId) -> Result<(), Error> {
-        create(ledger, &keys::done(batch_id), &Self { batch_id, void: true }, Step::Done).map(|_| ())
+    pub(crate) async fn write_void(ledger: &Ledger, batch_id: BatchId) -> Result<(), Error> {
+        create(ledger, &keys::done(batch_id), &Self { batch_id, void: true }, Step::Done).await.map(|_| ())
     }
 
-    pub(crate) fn read(ledger: &Ledger, batch_id: BatchId) -> Result<Option<Self>, Error> {
-        read(ledger, &keys::done(batch_id))
+    pub(crate) async fn read(ledger: &Ledger, batch_id: BatchId) -> Result<Option<Self>, Error> {
+        read(ledger, &keys::done(batch_id)).await
     }
 
-    pub(crate) fn is_written(ledger: &Ledger, batch_id: BatchId) -> Result<bool, Error> {
-        Ok(Self::read(ledger, batch_id)?.is_some())
+    pub(crate) async fn is_written(ledger: &Ledger, batch_id: BatchId) -> Result<bool, Error> {
+        let key = keys::done(batch_id);
+        ledger.holds(&key).await.map_err(Error::lake(format!("look for ledger record `{key}`")))
     }
 }

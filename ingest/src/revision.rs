@@ -52,40 +52,44 @@ impl Landing {
     }
 
     /// Ends the landing by a batch; the record that stands, of this batch or of one before it.
-    pub(crate) fn end(self, ledger: &Ledger, by: &Ended) -> Result<Ended, Error> {
-        create(ledger, &keys::ended(self.payload_id, self.stage, self.revision), by, Step::End)
+    pub(crate) async fn end(self, ledger: &Ledger, by: &Ended) -> Result<Ended, Error> {
+        create(ledger, &keys::ended(self.payload_id, self.stage, self.revision), by, Step::End).await
     }
 
     /// What ends it, if anything does.
-    pub(crate) fn ended(self, ledger: &Ledger) -> Result<Option<Ended>, Error> {
-        read(ledger, &keys::ended(self.payload_id, self.stage, self.revision))
+    pub(crate) async fn ended(self, ledger: &Ledger) -> Result<Option<Ended>, Error> {
+        read(ledger, &keys::ended(self.payload_id, self.stage, self.revision)).await
     }
 
     /// Allows this landing.
-    pub(crate) fn open(self, ledger: &Ledger, by: &Opened) -> Result<(), Error> {
-        create(ledger, &keys::opened(self.payload_id, self.stage, self.revision), by, Step::Open).map(|_| ())
+    pub(crate) async fn open(self, ledger: &Ledger, by: &Opened) -> Result<(), Error> {
+        create(ledger, &keys::opened(self.payload_id, self.stage, self.revision), by, Step::Open).await.map(|_| ())
     }
 
     /// What allows this landing: nothing does before its operation is done.
-    pub(crate) fn opened(self, ledger: &Ledger) -> Result<Option<Opened>, Error> {
-        let opened: Option<Opened> = read(ledger, &keys::opened(self.payload_id, self.stage, self.revision))?;
+    pub(crate) async fn opened(self, ledger: &Ledger) -> Result<Option<Opened>, Error> {
+        let opened: Option<Opened> = read(ledger, &keys::opened(self.payload_id, self.stage, self.revision)).await?;
         match opened {
-            Some(opened) if Done::is_written(ledger, opened.batch_id)? => Ok(Some(opened)),
+            Some(opened) if Done::is_written(ledger, opened.batch_id).await? => Ok(Some(opened)),
             _ => Ok(None),
         }
     }
 
     /// Who claimed it, if anybody.
-    pub(crate) fn claim(self, ledger: &Ledger) -> Result<Option<Claim>, Error> {
-        read(ledger, &keys::claim(self.payload_id, self.stage, self.revision))
+    pub(crate) async fn claim(self, ledger: &Ledger) -> Result<Option<Claim>, Error> {
+        read(ledger, &keys::claim(self.payload_id, self.stage, self.revision)).await
     }
 }
 
 /// All landings that were claimed, oldest first.
-pub(crate) fn claims(ledger: &Ledger, payload_id: PayloadId, stage: Stage) -> Result<Vec<(Landing, Claim)>, Error> {
+pub(crate) async fn claims(
+    ledger: &Ledger,
+    payload_id: PayloadId,
+    stage: Stage,
+) -> Result<Vec<(Landing, Claim)>, Error> {
     let mut landing = Landing { payload_id, stage, revision: 0 };
     let mut claims = Vec::new();
-    while let Some(claim) = landing.claim(ledger)? {
+    while let Some(claim) = landing.claim(ledger).await? {
         claims.push((landing, claim));
         landing = landing.next();
     }
@@ -93,10 +97,10 @@ pub(crate) fn claims(ledger: &Ledger, payload_id: PayloadId, stage: Stage) -> Re
 }
 
 /// What an arrival of a payload stage may do.
-pub(crate) fn standing(ledger: &Ledger, payload_id: PayloadId, stage: Stage) -> Result<Standing, Error> {
-    let Some((newest, claim)) = claims(ledger, payload_id, stage)?.pop() else { return Ok(Standing::Open(0)) };
+pub(crate) async fn standing(ledger: &Ledger, payload_id: PayloadId, stage: Stage) -> Result<Standing, Error> {
+    let Some((newest, claim)) = claims(ledger, payload_id, stage).await?.pop() else { return Ok(Standing::Open(0)) };
     let next = newest.next();
-    Ok(match next.opened(ledger)? {
+    Ok(match next.opened(ledger).await? {
         Some(_) => Standing::Open(next.revision),
         None => Standing::Claimed(newest.revision, claim),
     })

@@ -38,14 +38,14 @@ impl Ingest {
         let mut batches = BTreeMap::new();
         let mut payloads = BTreeSet::new();
         for batch_id in dropped.iter().flat_map(batches_of) {
-            let touched = self.touched_by(batch_id)?;
+            let touched = self.touched_by(batch_id).await?;
             batches.insert(batch_id, touched.iter().map(|(payload_id, _)| payload_id.to_string()).collect());
             payloads.extend(touched);
         }
         let mut landings = Vec::new();
         for (payload_id, stage) in payloads {
-            if let Some((newest, _)) = claims(&self.ledger, payload_id, stage)?.pop()
-                && newest.ended(&self.ledger)?.is_none()
+            if let Some((newest, _)) = claims(&self.ledger, payload_id, stage).await?.pop()
+                && newest.ended(&self.ledger).await?.is_none()
             {
                 landings.push(newest);
             }
@@ -62,19 +62,19 @@ impl Ingest {
         on_event: &(dyn Fn(Event<'_>) + Sync),
     ) -> Result<Option<RollbackPlan>, Error> {
         for _ in 0..ATTEMPTS_MAX {
-            for batch_id in sweep::open_batches(&self.ledger)? {
+            for batch_id in sweep::open_batches(&self.ledger).await? {
                 self.work(batch_id, &mut Report::default(), on_event).await?;
             }
             let planned = self.plan_rollback(table, target).await?;
             let Some(head) = planned.dropped.first() else { return Ok(None) };
             let mut settled = true;
             for batch_id in planned.batches.keys() {
-                let known = Plan::read(&self.ledger, *batch_id)?.is_some();
-                settled &= !known || Done::is_written(&self.ledger, *batch_id)?;
+                let known = Plan::read(&self.ledger, *batch_id).await?.is_some();
+                settled &= !known || Done::is_written(&self.ledger, *batch_id).await?;
             }
             for landing in &planned.landings {
-                if let Some(claim) = landing.claim(&self.ledger)? {
-                    settled &= Done::is_written(&self.ledger, claim.batch_id)?;
+                if let Some(claim) = landing.claim(&self.ledger).await? {
+                    settled &= Done::is_written(&self.ledger, claim.batch_id).await?;
                 }
             }
             if !settled {
@@ -88,9 +88,9 @@ impl Ingest {
             };
             let landings = planned.landings.clone();
             let plan = Plan::of_operation(Operation { kind: Kind::Rollback(rollback), landings, reopens: true });
-            plan.write(&self.ledger)?;
+            plan.write(&self.ledger).await?;
             self.work(plan.batch_id, &mut Report::default(), on_event).await?;
-            if Done::read(&self.ledger, plan.batch_id)?.is_some_and(|done| !done.void) {
+            if Done::read(&self.ledger, plan.batch_id).await?.is_some_and(|done| !done.void) {
                 return Ok(Some(planned));
             }
         }
@@ -98,8 +98,8 @@ impl Ingest {
     }
 
     /// The payloads whose rows a batch brought or took.
-    fn touched_by(&self, batch_id: BatchId) -> Result<BTreeSet<(PayloadId, Stage)>, Error> {
-        let Some(plan) = Plan::read(&self.ledger, batch_id)? else { return Ok(BTreeSet::new()) };
+    async fn touched_by(&self, batch_id: BatchId) -> Result<BTreeSet<(PayloadId, Stage)>, Error> {
+        let Some(plan) = Plan::read(&self.ledger, batch_id).await? else { return Ok(BTreeSet::new()) };
         if let Some(operation) = plan.operation {
             let mut touched: BTreeSet<_> =
                 operation.landings.iter().map(|landing| (landing.payload_id, landing.stage)).collect();
@@ -110,7 +110,7 @@ impl Ingest {
             return Ok(touched);
         }
         let identity = |candidate: &crate::Candidate| (candidate.payload_id, candidate.stage);
-        Ok(match BatchResult::read(&self.ledger, batch_id)? {
+        Ok(match BatchResult::read(&self.ledger, batch_id).await? {
             Some(result) => result.accepted.iter().map(|member| identity(&member.candidate)).collect(),
             None => plan.candidates.iter().map(identity).collect(),
         })

@@ -76,7 +76,7 @@ impl Ingest {
             for digits in &selection.payloads {
                 let matches = |found: &&Selected| found.landing.payload_id.to_string().starts_with(digits);
                 if selected.iter().filter(matches).count() == 0 {
-                    selected.extend(self.claimed(digits)?);
+                    selected.extend(self.claimed(digits).await?);
                 }
             }
         }
@@ -124,12 +124,12 @@ impl Ingest {
     }
 
     /// The newest landings of payloads that are claimed.
-    fn claimed(&self, digits: &str) -> Result<Vec<Selected>, Error> {
+    async fn claimed(&self, digits: &str) -> Result<Vec<Selected>, Error> {
         let mut found = Vec::new();
-        for key in self.ledger.list(keys::CLAIMS).map_err(Error::lake("list claims"))? {
+        for key in self.ledger.list(keys::CLAIMS).await.map_err(Error::lake("list claims"))? {
             let Some((payload_id, stage, 0)) = keys::parse_claim(&key) else { continue };
             if payload_id.to_string().starts_with(digits) {
-                let newest = claims(&self.ledger, payload_id, stage)?.pop();
+                let newest = claims(&self.ledger, payload_id, stage).await?.pop();
                 found.extend(newest.map(|(landing, _)| Selected { landing, dataset: None }));
             }
         }

@@ -52,8 +52,8 @@ impl Ingest {
     /// What is half there cannot be taken out.
     pub async fn settle(&self, selection: &Selection, on_event: &(dyn Fn(Event<'_>) + Sync)) -> Result<(), Error> {
         let mut report = Report::default();
-        for batch_id in sweep::open_batches(&self.ledger)? {
-            let Some(plan) = Plan::read(&self.ledger, batch_id)? else { continue };
+        for batch_id in sweep::open_batches(&self.ledger).await? {
+            let Some(plan) = Plan::read(&self.ledger, batch_id).await? else { continue };
             let named = |payload_id: String| {
                 selection.payloads.is_empty() || selection.payloads.iter().any(|digits| payload_id.starts_with(digits))
             };
@@ -78,35 +78,35 @@ impl Ingest {
         landings.sort_unstable();
         let mut standing = Vec::new();
         for landing in &landings {
-            if landing.ended(&self.ledger)?.is_none() {
+            if landing.ended(&self.ledger).await?.is_none() {
                 standing.push(*landing);
             }
         }
         let mut batch_id = None;
         if !standing.is_empty() {
             let plan = Plan::of_operation(Operation { kind: Kind::Undo, landings: standing, reopens });
-            plan.write(&self.ledger)?;
+            plan.write(&self.ledger).await?;
             self.work(plan.batch_id, &mut Report::default(), on_event).await?;
             batch_id = Some(plan.batch_id);
         }
         for landing in &landings {
-            let Some(ended) = landing.ended(&self.ledger)? else { continue };
+            let Some(ended) = landing.ended(&self.ledger).await? else { continue };
             if Some(ended.batch_id) != batch_id {
                 self.work(ended.batch_id, &mut Report::default(), on_event).await?;
             }
-            if reopens && landing.next().opened(&self.ledger)?.is_none() {
+            if reopens && landing.next().opened(&self.ledger).await?.is_none() {
                 let opened = Opened { batch_id: ended.batch_id, operation: Kind::Undo.as_str().to_owned() };
-                landing.next().open(&self.ledger, &opened)?;
+                landing.next().open(&self.ledger, &opened).await?;
             }
         }
         Ok(Undone { batch_id, landings })
     }
 
     /// Whether a landing was taken out, and whether the next one is open.
-    pub fn is_undone(&self, landing: Landing) -> Result<(bool, bool), Error> {
-        let newest = claims(&self.ledger, landing.payload_id, landing.stage)?.pop();
-        let opened = landing.next().opened(&self.ledger)?.is_some()
+    pub async fn is_undone(&self, landing: Landing) -> Result<(bool, bool), Error> {
+        let newest = claims(&self.ledger, landing.payload_id, landing.stage).await?.pop();
+        let opened = landing.next().opened(&self.ledger).await?.is_some()
             || newest.is_some_and(|(newest, _)| newest.revision > landing.revision);
-        Ok((landing.ended(&self.ledger)?.is_some(), opened))
+        Ok((landing.ended(&self.ledger).await?.is_some(), opened))
     }
 }

@@ -80,10 +80,10 @@ impl Ingest {
     /// Looks at everything and changes nothing. Beside a running landing, its payloads are pending.
     pub async fn verify(&self) -> Result<Verified, Error> {
         let mut verified = Verified::default();
-        let moving = self.pending(&mut verified)?;
+        let moving = self.pending(&mut verified).await?;
         let visible = self.visible_once(&mut verified).await?;
-        self.claimed_are_visible(&visible, &moving, &mut verified)?;
-        let expected = self.expected_rows(&visible, &mut verified)?;
+        self.claimed_are_visible(&visible, &moving, &mut verified).await?;
+        let expected = self.expected_rows(&visible, &mut verified).await?;
         let tables = self.lake.tables().await.map_err(Error::lake("list tables"))?;
         for table in tables {
             verified.tables += 1;
@@ -103,19 +103,19 @@ impl Ingest {
     }
 
     /// Announcements without an answer and batches that are not done; the payloads that they move.
-    fn pending(&self, verified: &mut Verified) -> Result<BTreeSet<String>, Error> {
-        for key in self.ledger.list("announce/").map_err(Error::lake("list announcements"))? {
+    async fn pending(&self, verified: &mut Verified) -> Result<BTreeSet<String>, Error> {
+        for key in self.ledger.list("announce/").await.map_err(Error::lake("list announcements"))? {
             let Ok(arrival) = Arrival::of_key(&key) else { continue };
             let rejected = RejectedRecord::key(RejectedRecord::id_of(&key));
-            let rejected = self.ledger.read(&rejected).map_err(Error::lake("read a rejection"))?;
-            if rejected.is_none() && answered(&self.ledger, &arrival)?.is_none() {
+            let rejected = self.ledger.read(&rejected).await.map_err(Error::lake("read a rejection"))?;
+            if rejected.is_none() && answered(&self.ledger, &arrival).await?.is_none() {
                 verified.add(FindingKind::Pending, arrival.payload_id, format!("announced by `{key}`, not claimed"));
             }
         }
         let mut moving = BTreeSet::new();
-        for batch_id in sweep::open_batches(&self.ledger)? {
+        for batch_id in sweep::open_batches(&self.ledger).await? {
             verified.add(FindingKind::Pending, batch_id, "the batch is planned and not done".to_owned());
-            let Some(plan) = Plan::read(&self.ledger, batch_id)? else { continue };
+            let Some(plan) = Plan::read(&self.ledger, batch_id).await? else { continue };
             moving.extend(plan.candidates.iter().map(|candidate| candidate.payload_id.to_string()));
             let landings = plan.operation.iter().flat_map(|operation| &operation.landings);
             moving.extend(landings.map(|landing| landing.payload_id.to_string()));
@@ -138,24 +138,24 @@ impl Ingest {
     }
 
     /// Every landing that was accepted, is done and was not taken out is visible.
-    fn claimed_are_visible(
+    async fn claimed_are_visible(
         &self,
         visible: &BTreeSet<Landing>,
         moving: &BTreeSet<String>,
         verified: &mut Verified,
     ) -> Result<(), Error> {
-        for key in self.ledger.list(keys::CLAIMS).map_err(Error::lake("list claims"))? {
+        for key in self.ledger.list(keys::CLAIMS).await.map_err(Error::lake("list claims"))? {
             let Some((payload_id, stage, 0)) = keys::parse_claim(&key) else { continue };
-            let Some((newest, claim)) = claims(&self.ledger, payload_id, stage)?.pop() else { continue };
+            let Some((newest, claim)) = claims(&self.ledger, payload_id, stage).await?.pop() else { continue };
             if visible.contains(&newest) || moving.contains(&payload_id.to_string()) {
                 continue;
             }
-            let Some(result) = BatchResult::read(&self.ledger, claim.batch_id)? else { continue };
+            let Some(result) = BatchResult::read(&self.ledger, claim.batch_id).await? else { continue };
             let member = result.accepted.iter().find(|member| member.candidate.payload_id == payload_id);
             // What landed on a branch is seen there until it is published.
             let on_main = member.is_some_and(|member| member.candidate.branch.is_none());
-            let done = Done::is_written(&self.ledger, claim.batch_id)?;
-            if on_main && done && newest.ended(&self.ledger)?.is_none() {
+            let done = Done::is_written(&self.ledger, claim.batch_id).await?;
+            if on_main && done && newest.ended(&self.ledger).await?.is_none() {
                 let detail = format!("landed by batch {}, and has no row in `bronze.payloads`", claim.batch_id);
                 verified.add(FindingKind::Missing, payload_id, detail);
             }
@@ -164,12 +164,12 @@ impl Ingest {
     }
 
     /// What the announcements of visible landings promise. A row without a landing behind it is an orphan.
-    fn expected_rows(&self, visible: &BTreeSet<Landing>, verified: &mut Verified) -> Result<RowCounts, Error> {
+    async fn expected_rows(&self, visible: &BTreeSet<Landing>, verified: &mut Verified) -> Result<RowCounts, Error> {
         let mut expected = RowCounts::new();
         for landing in visible {
-            let claim = landing.claim(&self.ledger)?;
+            let claim = landing.claim(&self.ledger).await?;
             let result = match &claim {
-                Some(claim) => BatchResult::read(&self.ledger, claim.batch_id)?,
+                Some(claim) => BatchResult::read(&self.ledger, claim.batch_id).await?,
                 None => None,
             };
             let accepted = result.iter().flat_map(|result| &result.accepted);
@@ -179,7 +179,7 @@ impl Ingest {
                 verified.add(FindingKind::Orphaned, landing.payload_id, detail);
                 continue;
             };
-            let manifest = self.manifest(member)?;
+            let manifest = self.manifest(member).await?;
             for table in &manifest.tables {
                 let rows: u64 = table.files.iter().map(|file| file.rows).sum();
                 let counts = expected.entry(table.spec.table_name(&manifest.dataset)).or_default();

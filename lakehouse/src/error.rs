@@ -45,6 +45,17 @@ pub enum Error {
         #[source]
         source: sluice_durable::Error,
     },
+    /// A document of the ledger, or another object of the lake that is no table's, cannot be read or put.
+    #[error("{action} `{key}`")]
+    Ledger {
+        /// A bare verb phrase.
+        action: &'static str,
+        /// Which.
+        key: String,
+        /// Why.
+        #[source]
+        source: sluice_durable::StoreError,
+    },
     /// The catalog's database said no.
     #[error("{action} in the catalog")]
     Catalog {
@@ -216,6 +227,7 @@ impl Error {
         match self {
             Self::Footer { .. } | Self::Mismatch { .. } | Self::SchemaConflict { .. } => Class::Rejected,
             Self::Io { .. } | Self::Durable { .. } | Self::Contended { .. } => Class::Transient,
+            Self::Ledger { source, .. } if source.is_transient() => Class::Transient,
             Self::UnknownOutcome { .. } => Class::Unknown,
             Self::Promote { source, .. } => source.class(),
             Self::Catalog { source, .. } if is_busy(source) => Class::Transient,

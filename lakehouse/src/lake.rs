@@ -8,7 +8,7 @@ use iceberg::table::Table;
 use iceberg::{NamespaceIdent, Runtime, TableIdent};
 use serde::{Deserialize, Serialize};
 use sluice_api::{Layer, TableName};
-use sluice_durable::Step;
+use sluice_durable::{Step, Store};
 
 use crate::catalog::{Catalog, CatalogSettings, EmbeddedCatalog, RestCatalog};
 use crate::live::ManifestCache;
@@ -17,8 +17,10 @@ use crate::refs::{BranchName, head_of};
 use crate::storage::Storage;
 use crate::{Error, Ledger, relocate, storage};
 
+/// What the lake is.
+pub(crate) const LAKE_FILE: &str = "lake.json";
 /// The lake format that this build reads and writes.
-const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 1;
 
 /// A lake: tables, ledger and SQL over one folder. Clones share everything.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ struct Inner {
     paths: Paths,
     catalog: Catalog,
     storage: Storage,
+    /// Everything that is no table's: ledger, announcements, what has arrived.
+    store: Store,
     file_io: FileIO,
     manifests: ManifestCache,
 }
@@ -129,18 +133,22 @@ impl Lake {
 
     /// Opens a lake whose metadata speaks of the recorded root, wherever it lies.
     fn open_as(root: PathBuf, lake_file: &LakeFile) -> Result<Self, Error> {
-        let paths = Paths::new(root, lake_file.root.clone()).with_tables_at(lake_file.tables.clone());
+        let paths = Paths::new(root.clone(), lake_file.root.clone()).with_tables_at(lake_file.tables.clone());
+        Self::assemble(paths, Store::folder(root), &lake_file.catalog)
+    }
+
+    pub(crate) fn assemble(paths: Paths, store: Store, catalog: &CatalogSettings) -> Result<Self, Error> {
         let storage = Storage::new(paths.clone());
         let file_io = storage.file_io();
-        let catalog = match &lake_file.catalog {
+        let catalog = match catalog {
             CatalogSettings::Embedded => Catalog::Embedded(Box::new(EmbeddedCatalog::open(&paths, &file_io)?)),
             CatalogSettings::Rest(settings) => Catalog::Rest(Box::new(RestCatalog::new(settings.clone()))),
         };
-        let inner = Inner { paths, catalog, storage, file_io, manifests: ManifestCache::default() };
+        let inner = Inner { paths, catalog, storage, store, file_io, manifests: ManifestCache::default() };
         Ok(Self { inner: Arc::new(inner), branch: None })
     }
 
-    /// The lake's folder, absolute.
+    /// The lake's folder, absolute; of a lake in a bucket, this machine's folder for what is being made.
     #[must_use]
     pub fn root(&self) -> &Path {
         self.inner.paths.root()
@@ -172,7 +180,28 @@ impl Lake {
     /// The documents that decide what landed.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        Ledger::new(self.root().to_owned())
+        Ledger::new(self.inner.store.clone())
+    }
+
+    /// The objects of the lake that are no table's: ledger, announcements, table files that have arrived.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Whether the lake lies in a bucket with everything it has.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        self.inner.store.file(LAKE_FILE).is_none()
+    }
+
+    /// Where the lake is, as `--lake` names it: its folder, or `s3://bucket/prefix`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self.is_remote() {
+            false => self.root().display().to_string(),
+            true => self.inner.store.uri("").trim_end_matches('/').to_owned(),
+        }
     }
 
     /// All tables, by layer and name.
@@ -262,7 +291,7 @@ fn ident(table: &TableName) -> TableIdent {
     TableIdent::new(NamespaceIdent::new(table.layer.as_str().to_owned()), table.name.clone())
 }
 
-fn absolute(root: &Path) -> Result<PathBuf, Error> {
+pub(crate) fn absolute(root: &Path) -> Result<PathBuf, Error> {
     fs::canonicalize(root).map_err(Error::io("find", root))
 }
 
@@ -274,14 +303,14 @@ pub(crate) fn plain(root: &Path) -> Result<String, Error> {
     })
 }
 
-fn make_folder(path: &Path) -> Result<(), Error> {
+pub(crate) fn make_folder(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(path).map_err(Error::io("create folder", path))?;
     let parent = path.parent().unwrap_or(path);
     sluice_durable::sync_dir(parent).map_err(Error::durable("create folder"))
 }
 
 fn lake_file_path(root: &Path) -> PathBuf {
-    root.join("lake.json")
+    root.join(LAKE_FILE)
 }
 
 pub(crate) fn read_lake_file(root: &Path) -> Result<LakeFile, Error> {
@@ -293,7 +322,11 @@ pub(crate) fn read_lake_file(root: &Path) -> Result<LakeFile, Error> {
         }
         Err(error) => return Err(Error::io("read", &path)(error)),
     };
-    let lake_file: LakeFile = serde_json::from_slice(&body).map_err(|source| Error::Json { path, source })?;
+    parse_lake_file(path, &body)
+}
+
+pub(crate) fn parse_lake_file(path: PathBuf, body: &[u8]) -> Result<LakeFile, Error> {
+    let lake_file: LakeFile = serde_json::from_slice(body).map_err(|source| Error::Json { path, source })?;
     if lake_file.format_version == FORMAT_VERSION {
         Ok(lake_file)
     } else {

@@ -6,12 +6,12 @@
 //! goes back to an older snapshot. [`Lake::replace_keys`] exchanges computed rows. Each is a compare-and-swap of the
 //! table's metadata, so a reader sees all of an operation or nothing.
 
+pub mod aws;
 pub mod export;
 pub mod ledger;
 pub mod promote;
 
 mod append;
-mod aws;
 mod by_id;
 mod catalog;
 mod commit;
@@ -32,6 +32,7 @@ mod paths;
 mod reachable;
 mod refs;
 mod relocate;
+mod remote;
 mod replace;
 mod rewrite;
 mod rewrite_manifests;
@@ -59,12 +60,14 @@ pub use landed::{ColumnMetrics, LandedFile};
 pub use ledger::{Create, Ledger, OpenBatch};
 pub use orphans::Orphan;
 pub use refs::{BranchContent, BranchLanding, BranchName, Publication, Published, RefInfo, RefKind};
+pub use remote::is_remote;
 pub use replace::{AffectedFile, PayloadsReplaced, Replaced};
 pub use rewrite_manifests::ManifestsRewritten;
 pub use rollback::RolledBack;
 pub use schema_change::SchemaChange;
 pub use serve::{ServeOptions, Server};
 pub use sql::{Answer, AsOf};
+pub use storage::LocalFile;
 
 /// Summary property that names the batch of a snapshot, or with commas between all that it published from a branch: how
 /// a commit finds out that it was done before.

@@ -70,7 +70,7 @@ impl Lake {
     async fn orphans_of(&self, table: &TableName) -> Result<Vec<Orphan>, Error> {
         let files = self.list_files(&Paths::table_key(table)).await?;
         let (location, metadata) = self.existing(table).await?;
-        let open = self.ledger().open_batches()?;
+        let open = self.ledger().open_batches().await?;
         let named = self.named(table, &location, &metadata).await?;
         let landed = |key: &str| open.iter().any(|batch| is_of_batch(table, batch, key));
         let unnamed = files.into_iter().filter(|file| !named.contains(&file.key) && !landed(&file.key));

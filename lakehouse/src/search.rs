@@ -62,7 +62,7 @@ impl Lake {
         if let Some(snapshot_id) = found {
             return Ok(Standing::Committed(snapshot_id));
         }
-        let done = self.ledger().read(&keys::done(sought.batch_id))?.is_some();
+        let done = self.ledger().holds(&keys::done(sought.batch_id)).await?;
         Ok(if done { Standing::Ended } else { Standing::Absent })
     }
 

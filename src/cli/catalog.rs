@@ -9,6 +9,7 @@ pub(super) const INIT_EXAMPLES: &str = "Examples:
   sluice init my-lake
   sluice init my-lake --tables-at s3://bucket/lake
   sluice init my-lake --catalog rest --uri http://127.0.0.1:8181
+  sluice init s3://bucket/lake --catalog rest --uri http://127.0.0.1:8181
   CATALOG_TOKEN=... sluice init my-lake --catalog rest --uri https://catalog.example.org/iceberg \\
       --warehouse lab --auth bearer --secret-variable CATALOG_TOKEN
   sluice init my-lake --catalog rest --uri https://glue.eu-west-1.amazonaws.com/iceberg \\
@@ -16,7 +17,7 @@ pub(super) const INIT_EXAMPLES: &str = "Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Folder to make it in.
+    /// Folder to make it in, or `s3://bucket/prefix` for a lake that lies in a bucket with everything it has.
     pub(crate) dir: PathBuf,
     /// Where the tables lie, as `s3://bucket/prefix`; in the folder where absent. Region, credentials and endpoint
     /// are those of every AWS tool (AWS_REGION, AWS_ENDPOINT_URL ...).

@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use anyhow::Context;
 use serde_json::{Value, json};
 use sluice_ingest::{DroppedBranch, Ingest};
@@ -8,12 +6,13 @@ use sluice_lakehouse::{BranchName, Lake, Publication, Published, RefKind, promot
 use crate::Exit;
 use crate::cli::{BranchAction, Format};
 use crate::output::{self, Listing};
+use crate::place::LakePlace;
 use crate::progress::{Progress, count};
 use crate::verb::describe::parse;
 use crate::verb::refs;
 
-pub(crate) async fn run(lake: &Path, action: BranchAction) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, action: BranchAction) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     match action {
         BranchAction::Create { name, tables, format } => {
             let tables = tables.iter().map(|table| parse(table)).collect::<anyhow::Result<Vec<_>>>()?;

@@ -1,16 +1,15 @@
-use std::path::Path;
-
 use serde_json::json;
-use sluice_lakehouse::{CompactOptions, CompactedGroup, Lake, PartitionFilter};
+use sluice_lakehouse::{CompactOptions, CompactedGroup, PartitionFilter};
 
 use crate::Exit;
 use crate::cli::{CompactArgs, Format};
 use crate::output::{self, Listing};
+use crate::place::LakePlace;
 use crate::progress::{Progress, count};
 use crate::verb::describe::parse;
 
-pub(crate) async fn run(lake: &Path, args: CompactArgs) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, args: CompactArgs) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     let tables = args.tables.iter().map(|table| parse(table)).collect::<anyhow::Result<Vec<_>>>()?;
     let options = CompactOptions {
         target_bytes: args.target_size.bytes(),

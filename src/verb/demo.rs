@@ -66,6 +66,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
         threads: None,
         skip_gold: false,
         branch: None,
+        announce_only: false,
         format: Format::Table,
     };
     let exit = land(&lake, land_args).await?;

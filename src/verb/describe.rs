@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use anyhow::Context;
 use serde_json::{Value, json};
 use sluice_api::TableName;
@@ -8,9 +6,10 @@ use sluice_lakehouse::{ColumnDescription, Lake, TableDescription};
 use crate::Exit;
 use crate::cli::Format;
 use crate::output::{self, Listing};
+use crate::place::LakePlace;
 
-pub(crate) async fn run(lake: &Path, table: &str, format: Format) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, table: &str, format: Format) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     let name = parse(table)?;
     let about = lake.describe(&name).await?;
     if format == Format::Json {

@@ -1,16 +1,15 @@
-use std::path::Path;
-
 use serde_json::{Value, json};
-use sluice_lakehouse::{ExpirePolicy, Expired, FileKind, Lake};
+use sluice_lakehouse::{ExpirePolicy, Expired, FileKind};
 
 use crate::cli::{ExpireArgs, Format};
 use crate::output::Listing;
+use crate::place::LakePlace;
 use crate::progress::Progress;
 use crate::verb::describe::parse_all;
 use crate::{Exit, output};
 
-pub(crate) async fn run(lake: &Path, args: ExpireArgs) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, args: ExpireArgs) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     let tables = parse_all(&lake, &args.tables).await?;
     let policy = ExpirePolicy { older_than_micros: args.older_than.before_now(), keep_last: args.keep_last };
     let progress = Progress::new();

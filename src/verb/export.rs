@@ -1,13 +1,14 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use sluice_lakehouse::{Lake, export};
+use sluice_lakehouse::export;
 
 use crate::cli::ExportArgs;
+use crate::place::LakePlace;
 use crate::progress::count;
 use crate::{Exit, output};
 
-pub(crate) async fn run(lake: &Path, args: ExportArgs) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, args: ExportArgs) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     if let Some(payload) = args.what.parts {
         let folder = args.to.unwrap_or_else(|| PathBuf::from("."));
         for path in export::parts(&lake, &payload, &folder).await? {

@@ -3,8 +3,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use sluice_durable::clock;
+use sluice_durable::{BlockingStore, Store, clock};
 use sluice_edge::{Edge, EdgeOptions, Outcome, Routes};
+use tokio::runtime::Handle;
 
 use crate::cli::{FlattenArgs, Format};
 use crate::progress::{Progress, count, short};
@@ -13,7 +14,7 @@ use crate::{Exit, output, plugins, settings};
 /// Where unfinished files lie, below the target folder.
 const WORK_FOLDER: &str = ".sluice";
 
-pub(crate) fn run(args: &FlattenArgs) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &FlattenArgs, runtime: &Handle) -> anyhow::Result<Exit> {
     fs::create_dir_all(&args.to).with_context(|| format!("create folder `{}`", args.to.display()))?;
     let progress = Progress::new();
     progress.step("loading plugins");
@@ -24,6 +25,7 @@ pub(crate) fn run(args: &FlattenArgs) -> anyhow::Result<Exit> {
     let root = args.to.join(WORK_FOLDER);
     let options = EdgeOptions {
         root: root.clone(),
+        store: BlockingStore::new(Store::folder(std::path::absolute(&root)?), runtime.clone()),
         region: "local".to_owned(),
         agent_build: env!("CARGO_PKG_VERSION").to_owned(),
         branch: None,

@@ -1,17 +1,15 @@
-use std::path::Path;
-
 use anyhow::ensure;
 use serde_json::json;
 use sluice_ingest::follow;
-use sluice_lakehouse::Lake;
 
 use crate::Exit;
 use crate::cli::Format;
 use crate::output::Listing;
+use crate::place::LakePlace;
 
-pub(crate) fn run(lake: &Path, payload: &str, format: Format) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
-    let found = follow(&lake, payload)?;
+pub(crate) async fn run(lake: &LakePlace, payload: &str, format: Format) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
+    let found = follow(&lake, payload).await?;
     ensure!(!found.is_empty(), "expected a payload whose id begins with `{payload}`, found none in this lake");
     let mut listing = Listing::new(&["payload_id", "station", "detail"]);
     for (payload_id, stations) in found {

@@ -1,16 +1,14 @@
-use std::path::Path;
-
 use serde_json::json;
-use sluice_lakehouse::Lake;
 
 use crate::Exit;
 use crate::cli::Format;
 use crate::output::Listing;
+use crate::place::LakePlace;
 use crate::progress::short;
 use crate::verb::describe::parse;
 
-pub(crate) async fn run(lake: &Path, table: &str, format: Format) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, table: &str, format: Format) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     let mut listing = Listing::new(&[
         "snapshot_id",
         "committed_at",

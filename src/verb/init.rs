@@ -1,11 +1,21 @@
+use std::path::PathBuf;
+
 use anyhow::Context;
 use sluice_lakehouse::{AuthSettings, CatalogSettings, Lake, LakeOptions, RestSettings};
 
 use crate::cli::{AuthKind, CatalogKind, InitArgs};
+use crate::place::LakePlace;
 use crate::{Exit, output};
 
-pub(crate) async fn run(args: InitArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: InitArgs, work: Option<PathBuf>) -> anyhow::Result<Exit> {
     let dir = args.dir.clone();
+    let place = LakePlace::new(dir.clone(), work);
+    if let Some(uri) = place.uri() {
+        anyhow::ensure!(args.tables_at.is_none(), "expected no `--tables-at`: a lake in a bucket has its tables there");
+        let LakeOptions { catalog, .. } = options(args);
+        let lake = place.init_remote(uri, catalog).await.with_context(|| format!("make a lake in `{uri}`"))?;
+        return ready(&lake);
+    }
     let is_embedded = args.catalog == CatalogKind::Embedded;
     anyhow::ensure!(!is_embedded || args.uri.is_none(), "expected `--catalog rest` with `--uri`, found `embedded`");
     // Without a word on either, a lake that is there may have any.
@@ -14,7 +24,11 @@ pub(crate) async fn run(args: InitArgs) -> anyhow::Result<Exit> {
         _ => Lake::init_with(&dir, options(args)).await,
     };
     let lake = lake.with_context(|| format!("make a lake in `{}`", dir.display()))?;
-    let shown = lake.root().display();
+    ready(&lake)
+}
+
+fn ready(lake: &Lake) -> anyhow::Result<Exit> {
+    let shown = lake.place();
     output::line(&format!("lake ready in {shown}\nnext: sluice --lake {shown} land FILES-OR-FOLDERS"))?;
     Ok(Exit::Done)
 }

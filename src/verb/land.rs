@@ -3,17 +3,20 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use sluice_durable::clock;
+use sluice_durable::{BlockingStore, Step, Store, clock};
 use sluice_edge::{Edge, EdgeOptions, Outcome, ROUTES_FILE, Routes};
 use sluice_ingest::{Event, Ingest, Report};
 use sluice_lakehouse::{Lake, promote};
+use tokio::runtime::Handle;
 
 use crate::cli::{Format, LandArgs};
+use crate::output::Listing;
+use crate::place::LakePlace;
 use crate::progress::{Progress, count, short};
 use crate::{Exit, output, plugins, settings};
 
-pub(crate) async fn run(lake: &Path, args: LandArgs) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, args: LandArgs) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     land(&lake, args).await
 }
 
@@ -22,7 +25,12 @@ pub(crate) async fn land(lake: &Lake, args: LandArgs) -> anyhow::Result<Exit> {
     let progress = Arc::new(Progress::new());
     let ingest = Ingest::new(lake.clone());
     let (format, skip_gold, on_branch) = (args.format, args.skip_gold, args.branch.is_some());
+    let announce_only = args.announce_only;
     let outcomes = flatten(lake, args, ingest.clone(), Arc::clone(&progress)).await?;
+    if announce_only {
+        progress.finish();
+        return print_announced(&outcomes, format);
+    }
     progress.step("landing");
     let report = ingest
         .run(&|event| match event {
@@ -46,9 +54,39 @@ pub(crate) async fn land(lake: &Lake, args: LandArgs) -> anyhow::Result<Exit> {
     Ok(if quarantined || !report.rejected.is_empty() { Exit::Quarantined } else { Exit::Done })
 }
 
+/// What `sluice ingest` is to land.
+fn print_announced(outcomes: &[Outcome], format: Format) -> anyhow::Result<Exit> {
+    let mut listing = Listing::new(&["payload_id", "announcement", "outcome"]);
+    let mut quarantined = false;
+    for outcome in outcomes {
+        let (payload_id, announcement, became) = match outcome {
+            Outcome::Announced { payload_id, announced, .. } => (
+                Some(payload_id),
+                Some(&announced.key),
+                if announced.theirs { "announced before" } else { "announced" },
+            ),
+            Outcome::Known { payload_id } | Outcome::Written { payload_id, .. } => {
+                (Some(payload_id), None, "landed before")
+            }
+            Outcome::Rejected(record) => {
+                quarantined = true;
+                (record.payload_id.as_ref(), None, "in quarantine")
+            }
+        };
+        listing.row(vec![json!(payload_id.map(ToString::to_string)), json!(announcement), json!(became)]);
+    }
+    listing.print(format)?;
+    Ok(if quarantined { Exit::Quarantined } else { Exit::Done })
+}
+
 /// The edge's half runs on a thread of its own: guests never run on the async workers.
 async fn flatten(lake: &Lake, args: LandArgs, ingest: Ingest, progress: Arc<Progress>) -> anyhow::Result<Vec<Outcome>> {
     let root = lake.root().to_owned();
+    let store = lake.store().clone();
+    if lake.is_remote() && args.routes.is_none() {
+        fetch_routes(&store, &root).await?;
+    }
+    let runtime = Handle::current();
     let work = move || -> anyhow::Result<Vec<Outcome>> {
         let routes = match &args.routes {
             Some(file) => plugins::named_routes(file)?,
@@ -58,6 +96,7 @@ async fn flatten(lake: &Lake, args: LandArgs, ingest: Ingest, progress: Arc<Prog
         let plugins = plugins::load(args.threads)?;
         let options = EdgeOptions {
             root,
+            store: BlockingStore::new(store, runtime.clone()),
             region: "local".to_owned(),
             agent_build: env!("CARGO_PKG_VERSION").to_owned(),
             branch: args.branch.as_ref().map(ToString::to_string),
@@ -65,10 +104,20 @@ async fn flatten(lake: &Lake, args: LandArgs, ingest: Ingest, progress: Arc<Prog
         let edge = Edge::new(options, routes, plugins)?;
         let now = clock::now_micros();
         edge.resume(now)?;
-        let revision_of = |payload_id| ingest.revision_to_land(payload_id).unwrap_or(Some(0));
+        let revision_of = |payload_id| runtime.block_on(ingest.revision_to_land(payload_id)).unwrap_or(Some(0));
         Ok(edge.run(&args.paths, now, &revision_of, &|event| progress.edge(&event))?)
     };
     tokio::task::spawn_blocking(work).await.context("flatten")?
+}
+
+/// The routes of a lake in a bucket lie there, and are read here.
+async fn fetch_routes(store: &Store, root: &Path) -> anyhow::Result<()> {
+    let file = root.join(ROUTES_FILE);
+    match store.read(ROUTES_FILE).await? {
+        Some(text) => sluice_durable::replace(Step::MetadataWrite, &file, &text)?,
+        None => sluice_durable::remove(Step::MetadataWrite, &file)?,
+    }
+    Ok(())
 }
 
 fn print_report(outcomes: &[Outcome], report: &Report, gold: Vec<Value>, format: Format) -> anyhow::Result<()> {

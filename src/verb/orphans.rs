@@ -1,15 +1,13 @@
-use std::path::Path;
-
 use serde_json::json;
-use sluice_lakehouse::Lake;
 
 use crate::cli::{Format, OrphansArgs};
 use crate::output::{self, Listing};
+use crate::place::LakePlace;
 use crate::progress::{Progress, count};
 use crate::{Exit, verb::describe::parse};
 
-pub(crate) async fn run(lake: &Path, args: OrphansArgs) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, args: OrphansArgs) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     let tables = args.tables.iter().map(|table| parse(table)).collect::<anyhow::Result<Vec<_>>>()?;
     let progress = Progress::new();
     let older_than = args.older_than.before_now();

@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use anyhow::Context;
 use serde_json::json;
 use sluice_lakehouse::Lake;
@@ -8,10 +6,11 @@ use sluice_lakehouse::promote::{Promoted, promote};
 use crate::Exit;
 use crate::cli::Format;
 use crate::output::{self, Listing};
+use crate::place::LakePlace;
 use crate::progress::Progress;
 
-pub(crate) async fn run(lake: &Path, format: Format) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, format: Format) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     let promoted = bring_up(&lake).await?;
     let mut listing = Listing::new(&["table", "keys", "rows", "snapshot_id"]);
     for promoted in &promoted {

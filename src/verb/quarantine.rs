@@ -1,18 +1,16 @@
-use std::path::Path;
-
 use serde_json::json;
 use sluice_ingest::list_quarantine;
-use sluice_lakehouse::Lake;
 
 use crate::Exit;
 use crate::cli::{Format, QuarantineAction};
 use crate::output::{self, Listing};
+use crate::place::LakePlace;
 
-pub(crate) fn run(lake: &Path, action: &QuarantineAction) -> anyhow::Result<Exit> {
+pub(crate) async fn run(lake: &LakePlace, action: &QuarantineAction) -> anyhow::Result<Exit> {
     let QuarantineAction::List { format } = action;
-    let lake = Lake::open(lake)?;
+    let lake = lake.open().await?;
     let mut listing = Listing::new(&["source", "payload_id", "dataset", "class", "reason", "rejected_at"]);
-    for record in list_quarantine(&lake.ledger())? {
+    for record in list_quarantine(&lake.ledger()).await? {
         let at = chrono::DateTime::from_timestamp_micros(record.rejected_at_micros).map(|at| at.to_rfc3339());
         listing.row(vec![
             json!(record.source),

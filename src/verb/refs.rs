@@ -1,15 +1,14 @@
-use std::path::Path;
-
 use serde_json::json;
-use sluice_lakehouse::{Lake, RefInfo};
+use sluice_lakehouse::RefInfo;
 
 use crate::Exit;
 use crate::cli::Format;
 use crate::output::Listing;
+use crate::place::LakePlace;
 use crate::verb::describe::parse;
 
-pub(crate) async fn run(lake: &Path, table: Option<&str>, format: Format) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, table: Option<&str>, format: Format) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     let tables = match table {
         Some(table) => vec![parse(table)?],
         None => lake.tables().await?,

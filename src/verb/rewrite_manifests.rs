@@ -1,16 +1,14 @@
-use std::path::Path;
-
 use serde_json::json;
-use sluice_lakehouse::Lake;
 
 use crate::Exit;
 use crate::cli::RewriteManifestsArgs;
 use crate::output::Listing;
+use crate::place::LakePlace;
 use crate::progress::Progress;
 use crate::verb::describe::parse;
 
-pub(crate) async fn run(lake: &Path, args: RewriteManifestsArgs) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, args: RewriteManifestsArgs) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     let tables = args.tables.iter().map(|table| parse(table)).collect::<anyhow::Result<Vec<_>>>()?;
     let progress = Progress::new();
     let mut listing = Listing::new(&["table", "manifests_before", "manifests_after", "files", "snapshot_id"]);

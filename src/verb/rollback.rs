@@ -1,14 +1,13 @@
-use std::path::Path;
-
 use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 use sluice_api::Layer;
 use sluice_ingest::{Event, Ingest, Landing, RollbackPlan};
-use sluice_lakehouse::{Lake, SnapshotInfo};
+use sluice_lakehouse::SnapshotInfo;
 
 use crate::cli::Format;
 use crate::confirm::confirmed;
+use crate::place::LakePlace;
 use crate::progress::{Progress, count, short};
 use crate::verb::describe::parse;
 use crate::verb::promote::bring_up;
@@ -41,8 +40,8 @@ pub(crate) struct RollbackArgs {
     format: Format,
 }
 
-pub(crate) async fn run(lake: &Path, args: RollbackArgs) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, args: RollbackArgs) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     let ingest = Ingest::new(lake.clone());
     let table = parse(&args.table)?;
     let target = parse_as_of(&args.to)?;

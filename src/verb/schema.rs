@@ -1,15 +1,14 @@
-use std::path::Path;
-
 use serde_json::json;
-use sluice_lakehouse::{Lake, SchemaChange};
+use sluice_lakehouse::SchemaChange;
 
 use crate::Exit;
 use crate::cli::{Format, SchemaAction, SchemaTarget};
 use crate::output;
+use crate::place::LakePlace;
 use crate::verb::describe::parse;
 
-pub(crate) async fn run(lake: &Path, action: SchemaAction) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, action: SchemaAction) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     let (target, change, into) = match action {
         SchemaAction::Widen { target, to } => (target, SchemaChange::Widen { to: to.clone() }, to),
         SchemaAction::MakeOptional { target } => (target, SchemaChange::MakeOptional, "optional".to_owned()),

@@ -1,13 +1,12 @@
-use std::path::Path;
-
-use sluice_lakehouse::{Lake, ServeOptions, Server};
+use sluice_lakehouse::{ServeOptions, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeArgs;
+use crate::place::LakePlace;
 use crate::{Exit, output};
 
-pub(crate) async fn run(lake: &Path, args: ServeArgs) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, args: ServeArgs) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     let options = ServeOptions { address: args.bind, token: args.token, read_write: args.read_write };
     let server = Server::bind(lake, options).await?;
     let mode = if args.read_write { "reading and writing" } else { "reading only" };

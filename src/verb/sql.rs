@@ -1,17 +1,16 @@
-use std::path::Path;
-
-use sluice_lakehouse::{AsOf, Lake};
+use sluice_lakehouse::AsOf;
 
 use crate::cli::SqlArgs;
+use crate::place::LakePlace;
 use crate::{Exit, output};
 
-pub(crate) async fn run(lake: &Path, args: SqlArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn run(lake: &LakePlace, args: SqlArgs) -> anyhow::Result<Exit> {
     let as_of = match (args.as_of.as_deref(), &args.branch) {
         (_, Some(branch)) => Some(AsOf::Ref(branch.to_string())),
         (Some(text), None) => Some(parse_as_of(text)?),
         (None, None) => None,
     };
-    let rows = Lake::open(lake)?.sql(&args.query, as_of).await?;
+    let rows = lake.open().await?.sql(&args.query, as_of).await?;
     output::print_batches(&rows.schema, &rows.batches, args.format)?;
     Ok(Exit::Done)
 }

@@ -1,14 +1,12 @@
-use std::path::Path;
-
 use serde_json::json;
-use sluice_lakehouse::Lake;
 
 use crate::Exit;
 use crate::cli::Format;
 use crate::output::{self, Listing};
+use crate::place::LakePlace;
 
-pub(crate) async fn run(lake: &Path, format: Format) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, format: Format) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     let mut listing = Listing::new(&["table", "rows", "files", "bytes", "columns", "doc"]);
     for table in lake.tables().await? {
         let about = lake.describe(&table).await?;

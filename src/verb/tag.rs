@@ -1,17 +1,15 @@
-use std::path::Path;
-
 use anyhow::ensure;
 use serde_json::json;
-use sluice_lakehouse::Lake;
 
 use crate::Exit;
 use crate::cli::{Format, TagAction};
 use crate::output;
+use crate::place::LakePlace;
 use crate::verb::describe::parse;
 use crate::verb::sql::parse_as_of;
 
-pub(crate) async fn run(lake: &Path, action: TagAction) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, action: TagAction) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     match action {
         TagAction::Create { table, name, at, format } => {
             let table = parse(&table)?;

@@ -1,14 +1,13 @@
-use std::path::Path;
-
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 use sluice_api::TableName;
 use sluice_ingest::{Event, Ingest, Landing, Preview, Selected, Selection};
-use sluice_lakehouse::{AffectedFile, Lake};
+use sluice_lakehouse::AffectedFile;
 
 use crate::cli::Format;
 use crate::confirm::confirmed;
+use crate::place::LakePlace;
 use crate::progress::{Progress, count, short};
 use crate::verb::promote::bring_up;
 use crate::{Exit, output};
@@ -85,8 +84,8 @@ impl What {
     }
 }
 
-pub(crate) async fn run(lake: &Path, args: UndoArgs) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, args: UndoArgs) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     let ingest = Ingest::new(lake.clone());
     let selection = args.what.selection()?;
     let progress = Progress::new();
@@ -131,7 +130,7 @@ async fn choose(ingest: &Ingest, selection: &Selection, reopen: bool) -> anyhow:
     ensure!(!selected.is_empty(), "expected a payload in the lake that is what was asked for, found none");
     let mut kept = Vec::new();
     for found in selected.drain(..) {
-        let (undone, opened) = ingest.is_undone(found.landing)?;
+        let (undone, opened) = ingest.is_undone(found.landing).await?;
         let payload_id = found.landing.payload_id;
         ensure!(
             undone || found.dataset.is_some(),

@@ -1,17 +1,15 @@
-use std::path::Path;
-
 use anyhow::ensure;
 use serde_json::json;
 use sluice_ingest::{FindingKind, Ingest, Verified};
-use sluice_lakehouse::Lake;
 
 use crate::Exit;
 use crate::cli::Format;
 use crate::output::{self, Listing};
+use crate::place::LakePlace;
 use crate::progress::{Progress, count};
 
-pub(crate) async fn run(lake: &Path, format: Format) -> anyhow::Result<Exit> {
-    let lake = Lake::open(lake)?;
+pub(crate) async fn run(lake: &LakePlace, format: Format) -> anyhow::Result<Exit> {
+    let lake = lake.open().await?;
     let progress = Progress::new();
     progress.step("joining announcements, claims, results, rows and files");
     let Verified { payloads, tables, files, findings } = Ingest::new(lake).verify().await?;

@@ -17,7 +17,7 @@ pub struct Message {
 }
 
 /// A queue with at-least-once delivery. Time is an argument, in microseconds.
-pub trait Queue {
+pub trait Queue: Send {
     /// At most `max` messages, hidden for `hidden_micros`.
     fn receive(&mut self, max: usize, hidden_micros: i64, now_micros: i64) -> Vec<Message>;
 

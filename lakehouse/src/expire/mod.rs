@@ -92,7 +92,7 @@ impl Lake {
         policy: ExpirePolicy,
     ) -> Result<Plan, Error> {
         // After the metadata: a batch that is decided later records a head that is no older than this one.
-        let open = self.ledger().open_batches()?;
+        let open = self.ledger().open_batches().await?;
         let retained = retain::retained(table, metadata, policy, &open, &self.watermarks(table).await?)?;
         let (kept, mut gone): (Vec<_>, Vec<_>) =
             metadata.snapshots().cloned().partition(|snapshot| retained.snapshots.contains(&snapshot.snapshot_id()));

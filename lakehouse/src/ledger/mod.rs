@@ -3,13 +3,9 @@
 pub mod keys;
 mod open;
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sluice_durable::{Created, Step};
+use sluice_durable::{Created, Step, Store};
 
 use crate::Error;
 
@@ -27,111 +23,85 @@ pub enum Create {
 /// Documents by key, each created once and never changed. Keys are relative to the lake's root.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    root: PathBuf,
+    store: Store,
 }
 
 impl Ledger {
-    pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root }
+    /// The documents that lie in a store.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store }
     }
 
     /// Puts `body` under `key` unless something stands there. Durable once it returns.
-    pub fn create(&self, key: &str, body: &[u8], step: Step) -> Result<Create, Error> {
-        let path = self.path(key)?;
-        match sluice_durable::create_new(step, &path, body) {
+    pub async fn create(&self, key: &str, body: &[u8], step: Step) -> Result<Create, Error> {
+        match self.store.create(step, key, body).await {
             Ok(Created::Mine) => Ok(Create::Mine),
             Ok(Created::Theirs(found)) => Ok(Create::Theirs(found)),
-            Err(source) => Err(Error::Durable { action: format!("create ledger entry `{key}`"), source }),
+            Err(source) => Err(Error::Ledger { action: "create", key: key.to_owned(), source }),
         }
     }
 
     /// [`Ledger::create`] with a value as JSON; what stands there afterwards is returned, with whether it is ours.
-    pub fn create_json<T: Serialize + DeserializeOwned>(
+    pub async fn create_json<T: Serialize + DeserializeOwned>(
         &self,
         key: &str,
         value: T,
         step: Step,
     ) -> Result<(T, bool), Error> {
-        let path = self.path(key)?;
-        let body = serde_json::to_vec_pretty(&value).map_err(|source| Error::Json { path: path.clone(), source })?;
-        match self.create(key, &body, step)? {
+        let body = serde_json::to_vec_pretty(&value)
+            .map_err(|source| Error::Json { path: self.store.uri(key).into(), source })?;
+        match self.create(key, &body, step).await? {
             Create::Mine => Ok((value, true)),
-            Create::Theirs(found) => parse(&path, &found).map(|theirs| (theirs, false)),
+            Create::Theirs(found) => self.parse(key, &found).map(|theirs| (theirs, false)),
         }
     }
 
     /// What stands under `key`.
-    pub fn read(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        let path = self.path(key)?;
-        match fs::read(&path) {
-            Ok(body) => Ok(Some(body)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("read", &path)(error)),
-        }
+    pub async fn read(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let read = self.store.read(key).await;
+        let body = read.map_err(|source| Error::Ledger { action: "read", key: key.to_owned(), source })?;
+        Ok(body.map(Into::into))
     }
 
     /// What stands under `key`, parsed.
-    pub fn read_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
-        let path = self.path(key)?;
-        self.read(key)?.map(|body| parse(&path, &body)).transpose()
+    pub async fn read_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
+        self.read(key).await?.map(|body| self.parse(key, &body)).transpose()
+    }
+
+    /// Whether something stands under `key`.
+    pub async fn holds(&self, key: &str) -> Result<bool, Error> {
+        let found = self.store.stat(key).await;
+        let found = found.map_err(|source| Error::Ledger { action: "look for", key: key.to_owned(), source })?;
+        Ok(found.is_some())
     }
 
     /// All keys below a folder (`ledger/batches`), sorted.
-    pub fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
-        let mut keys = Vec::new();
-        self.walk(&self.path(prefix.trim_end_matches('/'))?, &mut keys)?;
-        keys.sort_unstable();
-        Ok(keys)
+    pub async fn list(&self, below: &str) -> Result<Vec<String>, Error> {
+        let listed = self.store.list(below).await;
+        listed.map_err(|source| Error::Ledger { action: "list", key: below.to_owned(), source })
     }
 
-    fn walk(&self, folder: &Path, keys: &mut Vec<String>) -> Result<(), Error> {
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(Error::io("list", folder)(error)),
-        };
-        for entry in entries {
-            let entry = entry.map_err(Error::io("list", folder))?;
-            let path = entry.path();
-            if entry.file_type().map_err(Error::io("look at", &path))?.is_dir() {
-                self.walk(&path, keys)?;
-            } else if !entry.file_name().to_string_lossy().starts_with('.') {
-                let key = path.strip_prefix(&self.root).unwrap_or(&path);
-                keys.push(key.to_string_lossy().into_owned());
-            }
-        }
-        Ok(())
+    fn parse<T: DeserializeOwned>(&self, key: &str, body: &[u8]) -> Result<T, Error> {
+        serde_json::from_slice(body).map_err(|source| Error::Json { path: self.store.uri(key).into(), source })
     }
-
-    fn path(&self, key: &str) -> Result<PathBuf, Error> {
-        let inside = key.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-        if inside {
-            Ok(self.root.join(key))
-        } else {
-            Err(Error::Invalid(format!("expected a ledger key below the lake, found `{key}`")))
-        }
-    }
-}
-
-fn parse<T: DeserializeOwned>(path: &Path, body: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|source| Error::Json { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_first_word_counts_and_is_listed() {
+    #[tokio::test]
+    async fn the_first_word_counts_and_is_listed() {
         let dir = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(dir.path().to_owned());
+        let ledger = Ledger::new(Store::folder(dir.path().to_owned()));
         let key = keys::claim(sluice_api::PayloadId::of_parts([]), sluice_api::Stage::Full, 0);
-        assert_eq!(ledger.create_json(&key, 1_u32, Step::Claim).unwrap(), (1, true));
-        assert_eq!(ledger.create_json(&key, 1_u32, Step::Claim).unwrap(), (1, true));
-        assert_eq!(ledger.create_json(&key, 2_u32, Step::Claim).unwrap(), (1, false));
-        assert_eq!(ledger.list("ledger/claims/").unwrap(), vec![key.clone()]);
-        assert_eq!(ledger.list("ledger/none").unwrap(), Vec::<String>::new());
-        assert_eq!(ledger.read_json::<u32>(&key).unwrap(), Some(1));
-        assert!(ledger.read("ledger/../x").is_err());
+        assert_eq!(ledger.create_json(&key, 1_u32, Step::Claim).await.unwrap(), (1, true));
+        assert_eq!(ledger.create_json(&key, 1_u32, Step::Claim).await.unwrap(), (1, true));
+        assert_eq!(ledger.create_json(&key, 2_u32, Step::Claim).await.unwrap(), (1, false));
+        assert_eq!(ledger.list("ledger/claims/").await.unwrap(), vec![key.clone()]);
+        assert_eq!(ledger.list("ledger/none").await.unwrap(), Vec::<String>::new());
+        assert_eq!(ledger.read_json::<u32>(&key).await.unwrap(), Some(1));
+        assert!(ledger.read("ledger/../x").await.is_err());
     }
 }

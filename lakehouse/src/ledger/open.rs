@@ -65,19 +65,23 @@ struct FileDocument {
 
 impl Ledger {
     /// The batches that are planned and not done.
-    pub fn open_batches(&self) -> Result<Vec<OpenBatch>, Error> {
-        let documents: BTreeSet<String> = self.list(keys::BATCHES)?.into_iter().collect();
+    pub async fn open_batches(&self) -> Result<Vec<OpenBatch>, Error> {
+        let documents: BTreeSet<String> = self.list(keys::BATCHES).await?.into_iter().collect();
         let planned = documents.iter().filter_map(|key| match keys::parse_batch(key) {
             Some((batch_id, "plan")) if !documents.contains(&keys::done(batch_id)) => Some(batch_id),
             _ => None,
         });
-        planned.map(|batch_id| self.open_batch(batch_id)).collect()
+        let mut open = Vec::new();
+        for batch_id in planned {
+            open.push(self.open_batch(batch_id).await?);
+        }
+        Ok(open)
     }
 
-    fn open_batch(&self, batch_id: BatchId) -> Result<OpenBatch, Error> {
-        let plan: Option<PlanDocument> = self.read_json(&keys::plan(batch_id))?;
+    async fn open_batch(&self, batch_id: BatchId) -> Result<OpenBatch, Error> {
+        let plan: Option<PlanDocument> = self.read_json(&keys::plan(batch_id)).await?;
         let mut open = OpenBatch { batch_id, branch: None, heads: BTreeMap::new(), files: BTreeSet::new() };
-        if let Some(result) = self.read_json::<ResultDocument>(&keys::result(batch_id))? {
+        if let Some(result) = self.read_json::<ResultDocument>(&keys::result(batch_id)).await? {
             open.heads.insert(TableName::new(Layer::Bronze, "payloads"), result.payloads_head);
             for table in result.tables {
                 open.files.extend(table.files.into_iter().map(|file| file.path));
@@ -101,30 +105,30 @@ mod tests {
     use super::*;
     use serde_json::json;
     use sluice_api::Digest;
-    use sluice_durable::Step;
+    use sluice_durable::{Step, Store};
 
-    #[test]
-    fn a_batch_is_open_from_its_plan_to_its_done() {
+    #[tokio::test]
+    async fn a_batch_is_open_from_its_plan_to_its_done() {
         let dir = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(dir.path().to_owned());
+        let ledger = Ledger::new(Store::folder(dir.path().to_owned()));
         let batch_id = BatchId(Digest::of(b"x"));
-        let put = |key: String, value: serde_json::Value| {
-            ledger.create_json(&key, value, Step::Plan).unwrap();
+        let put = async |key: String, value: serde_json::Value| {
+            ledger.create_json(&key, value, Step::Plan).await.unwrap();
         };
-        put(keys::plan(batch_id), json!({"candidates": [{"branch": "audit"}]}));
-        let planned = ledger.open_batches().unwrap();
+        put(keys::plan(batch_id), json!({"candidates": [{"branch": "audit"}]})).await;
+        let planned = ledger.open_batches().await.unwrap();
         assert_eq!((planned[0].branch.as_deref(), planned[0].heads.len()), (Some("audit"), 0));
         let table = TableName::new(Layer::Silver, "t");
         let tables = json!([{"table": table, "head": 7, "files": [{"path": "warehouse/a", "size": 1}]}]);
-        put(keys::result(batch_id), json!({"tables": tables, "payloads_head": null, "more": 1}));
-        let decided = ledger.open_batches().unwrap();
+        put(keys::result(batch_id), json!({"tables": tables, "payloads_head": null, "more": 1})).await;
+        let decided = ledger.open_batches().await.unwrap();
         assert_eq!(decided[0].heads[&table], Some(7));
         assert_eq!(decided[0].files.iter().collect::<Vec<_>>(), ["warehouse/a"]);
-        put(keys::done(batch_id), json!({}));
-        assert!(ledger.open_batches().unwrap().is_empty());
+        put(keys::done(batch_id), json!({})).await;
+        assert!(ledger.open_batches().await.unwrap().is_empty());
         let rollback = BatchId(Digest::of(b"y"));
         let kind = json!({"rollback": {"table": table, "from": 9, "to": 3, "dropped": {}}});
-        put(keys::plan(rollback), json!({"operation": {"kind": kind, "landings": [], "reopens": true}}));
-        assert_eq!(ledger.open_batches().unwrap()[0].heads[&table], Some(3));
+        put(keys::plan(rollback), json!({"operation": {"kind": kind, "landings": [], "reopens": true}})).await;
+        assert_eq!(ledger.open_batches().await.unwrap()[0].heads[&table], Some(3));
     }
 }

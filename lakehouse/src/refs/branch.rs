@@ -122,8 +122,8 @@ impl Lake {
     }
 
     /// A batch that is not done would commit to a branch that is gone.
-    pub(super) fn check_no_open_batch(&self, name: &BranchName) -> Result<(), Error> {
-        let open = self.ledger().open_batches()?;
+    pub(super) async fn check_no_open_batch(&self, name: &BranchName) -> Result<(), Error> {
+        let open = self.ledger().open_batches().await?;
         match open.iter().find(|batch| batch.branch.as_deref() == Some(name.as_str())) {
             None => Ok(()),
             Some(batch) => Err(Error::Invalid(format!(

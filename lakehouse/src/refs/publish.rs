@@ -79,7 +79,7 @@ impl Lake {
     ) -> Result<Vec<Published>, Error> {
         let lake = self.on_main();
         let tables = lake.branch_tables(name).await?;
-        lake.check_no_open_batch(name)?;
+        lake.check_no_open_batch(name).await?;
         lake.check_payloads_untouched(name).await?;
         let mut published = Vec::new();
         for table in &tables {

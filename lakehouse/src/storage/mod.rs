@@ -9,7 +9,6 @@ mod local;
 mod object_io;
 mod objects;
 mod place;
-mod transfer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use futures::TryStreamExt;
 use iceberg::io::FileIO;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
-use sluice_durable::Step;
+use sluice_durable::{Step, Store};
 
 use crate::Error;
 use crate::paths::Paths;
@@ -37,13 +36,19 @@ pub(crate) struct Storage {
 
 /// A data file as a file of this machine: itself, or a copy that goes away with this.
 #[derive(Debug)]
-pub(crate) struct LocalFile {
+pub struct LocalFile {
     path: PathBuf,
     is_copy: bool,
 }
 
 impl LocalFile {
-    pub(crate) fn path(&self) -> &Path {
+    pub(crate) fn of(path: PathBuf) -> Self {
+        Self { path, is_copy: false }
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }
@@ -90,7 +95,7 @@ impl Storage {
                 .map_err(Error::durable("put a file into its table")),
             Place::Object { bucket, key } => {
                 let store = self.open(&bucket, uri).await?;
-                let upload = Step::LandFile.run_async(transfer::upload(store.as_ref(), temporary, &key)).await;
+                let upload = Step::LandFile.run_async(sluice_durable::upload(store.as_ref(), temporary, &key)).await;
                 upload.map_err(Error::store("put", uri))
             }
         };
@@ -106,7 +111,7 @@ impl Storage {
             Place::Object { bucket, key } => {
                 let store = self.open(&bucket, uri).await?;
                 let copy = LocalFile { path: self.paths.copy(), is_copy: true };
-                transfer::download(store.as_ref(), &key, copy.path()).await.map_err(Error::store("get", uri))?;
+                sluice_durable::download(store.as_ref(), &key, copy.path()).await.map_err(Error::store("get", uri))?;
                 Ok(copy)
             }
         }
@@ -162,10 +167,18 @@ fn bucket_url(bucket: &str) -> Result<ObjectStoreUrl, Error> {
 
 /// Whether tables can lie there: a URI of an object store that lets us in.
 pub(crate) async fn check(tables: &str) -> Result<(), Error> {
-    let Some(Place::Object { bucket, key }) = Place::object(&format!("{tables}/warehouse")) else {
-        return Err(Error::Invalid(format!("expected `s3://bucket/prefix` as the place of tables, found `{tables}`")));
+    objects_at(tables).await?.list("warehouse").await.map(|_keys| ()).map_err(|source| Error::Ledger {
+        action: "list",
+        key: tables.to_owned(),
+        source,
+    })
+}
+
+/// The objects below `s3://bucket/prefix`.
+pub(crate) async fn objects_at(uri: &str) -> Result<Store, Error> {
+    let Some(Place::Object { bucket, key }) = Place::object(uri) else {
+        return Err(Error::Invalid(format!("expected `s3://bucket/prefix`, found `{uri}`")));
     };
-    let store = Buckets::default().open(&bucket).await.map_err(Error::store("open the store of", tables))?;
-    store.list_with_delimiter(Some(&key)).await.map_err(Error::store("list", tables))?;
-    Ok(())
+    let objects = Buckets::default().open(&bucket).await.map_err(Error::store("open the store of", uri))?;
+    Ok(Store::bucket(objects, &bucket, key.as_ref()))
 }

@@ -28,7 +28,7 @@ impl Buckets {
             return Ok(Arc::clone(store));
         }
         let config = crate::aws::config().await;
-        let endpoint = config.endpoint_url().map(str::to_owned);
+        let endpoint = crate::aws::s3_endpoint(&config);
         let region = config.region().map_or_else(|| REGION_DEFAULT.to_owned(), |region| region.as_ref().to_owned());
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)

@@ -99,6 +99,24 @@ impl Lake {
         Self { folder, path, environment }
     }
 
+    /// An empty lake that lies in a bucket; this machine's part of it lies in a folder of its own.
+    #[must_use]
+    pub fn in_bucket(uri: &str, arguments: &[&str], environment: Vec<(String, String)>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut lake = Self { folder, path: uri.into(), environment };
+        lake.set_work("work");
+        let output = lake.command().arg("init").arg(uri).args(arguments).output().expect("the program starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        lake
+    }
+
+    /// Goes on as another machine would, with a folder of its own for unfinished work.
+    pub fn set_work(&mut self, name: &str) {
+        let work = self.folder.path().join(name).to_string_lossy().into_owned();
+        self.environment.retain(|(variable, _)| variable != "SLUICE_WORK");
+        self.environment.push(("SLUICE_WORK".to_owned(), work));
+    }
+
     /// An empty lake with these routes.
     #[must_use]
     pub fn with_routes(routes: &str) -> Self {

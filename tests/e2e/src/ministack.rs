@@ -82,6 +82,12 @@ impl Ministack {
         pairs.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
+    /// Puts an object.
+    pub fn put(&self, bucket: &str, key: &str, body: &str) {
+        let put = self.request(&format!("PUT /{bucket}/{key}"), body);
+        assert!(put.starts_with("HTTP/1.1 200"), "{put}");
+    }
+
     /// The keys in a bucket below a prefix.
     #[must_use]
     pub fn keys(&self, bucket: &str, prefix: &str) -> Vec<String> {

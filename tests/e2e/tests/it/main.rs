@@ -20,6 +20,7 @@ mod kerchunk;
 mod land_facts;
 mod maintenance;
 mod quarantine;
+mod remote;
 mod rollback;
 mod round_trip;
 mod schema;
