@@ -10,6 +10,7 @@ use sluice_api::{
     Class, Day, Digest, FactValue, Facts, LandingPrefix, MANIFEST_VERSION, PayloadId, PayloadManifest, Provenance,
     RejectedRecord, Stage, TableFileRecord, TableFiles, check_name, landing_key,
 };
+use sluice_durable::BlockingStore;
 use sluice_plugin_host::{Planned, Progress};
 
 use crate::flatten::{Durable, TableFilesOfPayload, flatten};

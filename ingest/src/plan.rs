@@ -95,7 +95,7 @@ impl Plan {
 }
 
 /// Writes a record put-if-absent; the record that stands, ours or the one before it.
-pub(crate) async fn create<T: Serialize + DeserializeOwned + Clone>(
+pub(crate) async fn create<T: Serialize + DeserializeOwned + Clone + Send + Sync>(
     ledger: &Ledger,
     key: &str,
     record: &T,

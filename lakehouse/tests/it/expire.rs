@@ -116,12 +116,12 @@ async fn an_open_batch_keeps_what_it_needs_to_find_itself() {
     let recorded = fixture.add("p1", 10).await.snapshot_id().unwrap();
     let landed = fixture.land(batch("open"), "open", 4).await;
     let ledger = fixture.lake.ledger();
-    let put = |key: String, value: serde_json::Value| {
-        ledger.create_json(&key, value, Step::Plan).unwrap();
+    let put = async |key: String, value: serde_json::Value| {
+        ledger.create_json(&key, value, Step::Plan).await.unwrap();
     };
-    put(ledger::keys::plan(batch("open")), json!({"candidates": []}));
+    put(ledger::keys::plan(batch("open")), json!({"candidates": []})).await;
     let result = json!({"tables": [{"table": fixture.table, "head": recorded, "files": [landed]}]});
-    put(ledger::keys::result(batch("open")), result);
+    put(ledger::keys::result(batch("open")), result).await;
     let append = async || {
         let files = std::slice::from_ref(&landed);
         fixture.lake.append(&fixture.table, batch("open"), Some(recorded), files, &BTreeMap::new()).await.unwrap()
@@ -133,7 +133,7 @@ async fn an_open_batch_keeps_what_it_needs_to_find_itself() {
     let expired = expire(&fixture).await;
     assert!(!expired.snapshot_ids.contains(&committed) && !expired.snapshot_ids.contains(&recorded));
     assert_eq!(append().await.snapshot_id().unwrap(), committed, "it is not committed again");
-    put(ledger::keys::done(batch("open")), json!({}));
+    put(ledger::keys::done(batch("open")), json!({})).await;
     assert_eq!(expire(&fixture).await.kept, 1);
 }
 
@@ -232,7 +232,7 @@ async fn orphans_are_what_nothing_names_and_is_old() {
     let lost = fixture.land(batch("lost"), "lost", 4).await;
     let young = fixture.land(batch("young"), "young", 4).await;
     let plan = ledger::keys::plan(batch("open"));
-    fixture.lake.ledger().create_json(&plan, json!({"candidates": []}), Step::Plan).unwrap();
+    fixture.lake.ledger().create_json(&plan, json!({"candidates": []}), Step::Plan).await.unwrap();
     let temporary = fixture.root().join("warehouse/silver/.x.tmp");
     fs::write(&temporary, "x").unwrap();
     for path in files(&fixture, "") {

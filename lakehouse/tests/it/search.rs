@@ -53,7 +53,7 @@ async fn a_batch_that_is_done_never_comes_again() {
         fixture.lake.append(&fixture.table, batch("b"), first, std::slice::from_ref(&landed), &BTreeMap::new()).await
     };
     let head = append().await.unwrap().snapshot_id().unwrap();
-    fixture.lake.ledger().create(&keys::done(batch("b")), b"{}", Step::Done).unwrap();
+    fixture.lake.ledger().create(&keys::done(batch("b")), b"{}", Step::Done).await.unwrap();
     let back = fixture.lake.roll_back(&fixture.table, batch("r"), head, first.unwrap(), &BTreeSet::new()).await;
     assert!(matches!(back.unwrap(), RolledBack::Committed { .. }));
     // A worker that slept through it all; its files are there still.
