@@ -103,7 +103,8 @@ impl Ministack {
             "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=x";
         let form = "application/x-www-form-urlencoded";
         let length = body.len();
-        let authorization = if body.is_empty() { String::new() } else { format!("Authorization: {root}\r\n") };
+        let authorization =
+            if !line.starts_with("POST") { String::new() } else { format!("Authorization: {root}\r\n") };
         write!(
             stream,
             "{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {form}\r\n{authorization}\

@@ -56,7 +56,7 @@ fn a_lake_in_a_bucket_does_what_a_lake_in_a_folder_does() {
     lake.json(["expire", "--older-than", "0s", "--keep-last", "1"]);
     assert_eq!(lake.rows_by_table(), in_folder.rows_by_table());
     let verified = lake.json(["verify"]);
-    assert_eq!(verified["findings"], serde_json::json!([]), "{verified:#}");
+    assert_eq!(verified, serde_json::json!([]), "{verified:#}");
 }
 
 #[test]
@@ -74,25 +74,18 @@ fn what_cannot_land_is_in_quarantine_for_every_machine() {
 
 #[test]
 fn after_a_crash_at_any_step_the_next_run_lands_everything_once() {
-    let store = Ministack::with_bucket(BUCKET);
-    for (index, point) in crash_points().filter(|point| !point.starts_with("quarantine")).enumerate() {
-        let uri = format!("{}/iceberg", store.uri());
-        let place = format!("s3://lakes/{index}");
-        let catalog = ["--catalog", "rest", "--uri", &uri, "--warehouse", &format!("00000000{index:04}")];
-        let lake = Lake::in_bucket(&place, &catalog, store.environment());
+    for point in crash_points().filter(|point| !point.starts_with("quarantine")) {
+        let store = Ministack::with_bucket(BUCKET);
+        let lake = lake(&store);
         let folder = lake.scratch().join("in");
         cube::write(&CubeSpec { bands: 5, lines: 4, samples: 6, ..CubeSpec::default() }, &folder, "c").unwrap();
         let died = lake.land_command([&folder]).env(CRASH_VARIABLE, &point).output().unwrap();
         let stderr = String::from_utf8_lossy(&died.stderr);
-        if point.starts_with("metadata-write") {
-            assert!(died.status.success(), "metadata is the catalog's to write\n{stderr}");
-        } else {
-            assert_eq!(died.status.signal(), Some(SIGABRT), "{point} was never reached\n{stderr}");
-        }
+        assert_eq!(died.status.signal(), Some(SIGABRT), "{point} was never reached\n{stderr}");
         lake.land([&folder]);
         assert_eq!(lake.count("SELECT count(*) AS n FROM bronze.payloads"), 1, "after {point}");
         let verified = lake.json(["verify"]);
-        assert_eq!(verified["findings"], serde_json::json!([]), "after {point}: {verified:#}");
+        assert_eq!(verified, serde_json::json!([]), "after {point}: {verified:#}");
     }
 }
 
