@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use sluice_api::{PayloadId, PayloadManifest};
@@ -74,8 +75,8 @@ impl Spool {
 
     /// A folder for flattening; several processes may flatten one payload, the first to seal it wins.
     pub fn begin(&self, payload_id: PayloadId) -> Result<Work, Error> {
-        for attempt in 0_u32.. {
-            let folder = self.work_root().join(format!("{payload_id}.{}.{attempt}", std::process::id()));
+        loop {
+            let folder = self.work_root().join(format!("{payload_id}.{}", unique()));
             match fs::create_dir(&folder) {
                 Ok(()) => {
                     let lock = lock_file(&folder).map_err(Error::spool("lock the work folder"))?;
@@ -85,7 +86,6 @@ impl Spool {
                 Err(error) => return Err(Error::spool("create a work folder")(error)),
             }
         }
-        unreachable!("some attempt number is free")
     }
 
     /// Makes the unit durable under its payload id. Where it is sealed already, that one stays.
@@ -130,20 +130,19 @@ impl Spool {
     /// process seals under the same name meanwhile.
     pub fn release(&self, unit: &SpooledUnit) -> Result<(), Error> {
         Step::SpoolRelease.run(|| {
-            for attempt in 0_u32.. {
-                let name = format!("{}.released.{}.{attempt}", unit.manifest.payload_id, std::process::id());
-                let released = self.work_root().join(name);
+            loop {
+                let released = self.work_root().join(format!("{}.released.{}", unit.manifest.payload_id, unique()));
                 match fs::rename(&unit.folder, &released) {
                     Ok(()) => {
                         sync_dir(&self.sealed_root()).map_err(Error::spool("release the unit"))?;
                         return remove_folder(&released).map_err(Error::spool("release the unit"));
                     }
                     Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-                    Err(_) if released.is_dir() => {}
+                    // The remains of a crash.
+                    Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {}
                     Err(error) => return Err(Error::spool("release the unit")(error)),
                 }
             }
-            unreachable!("some attempt number is free")
         })
     }
 
@@ -157,6 +156,12 @@ impl Spool {
         }
         Ok(())
     }
+}
+
+/// A name that this process gives once. One of an earlier process with the same number may be left.
+fn unique() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{}.{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Another process may clear it at the same time.
