@@ -15,6 +15,7 @@ pub(crate) use maintenance::{
     BranchAction, CompactArgs, ExpireArgs, OrphansArgs, RewriteManifestsArgs, SchemaAction, SchemaTarget, TagAction,
 };
 
+use crate::verb::rerun::RerunArgs;
 use crate::verb::rollback::RollbackArgs;
 use crate::verb::undo::UndoArgs;
 
@@ -154,6 +155,14 @@ pub(crate) enum Verb {
     /// follow. Old snapshots keep it readable with `--as-of` until they expire. `--dry-run` shows the files and rows
     /// first. A payload that is taken out does not come back by itself: see `--reopen`.
     Undo(UndoArgs),
+    /// Flatten payloads that have landed once more, with today's plugin, configuration and calibration.
+    ///
+    /// Their parts are given back from bronze, or read where `--from` says. Each replaces its rows in all tables, in one
+    /// snapshot per table; old snapshots keep the old rows until they expire. A payload that cannot be flattened stays as
+    /// it is. `--dry-run` lists what would be done.
+    ///
+    /// Example: sluice rerun --plugin envi --routes new.toml
+    Rerun(RerunArgs),
     /// Go back to an older snapshot of a table.
     ///
     /// Snapshots since then leave its history. So that no payload is half there, the payloads whose rows came or went
@@ -255,8 +264,40 @@ pub(crate) struct SqlArgs {
 pub(crate) enum QuarantineAction {
     /// List what stands in quarantine, with reasons.
     List {
+        /// Also what was dropped.
+        #[arg(long)]
+        all: bool,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
+    },
+    /// Show one record: where it came from, why it stands here, what it would have brought.
+    Show {
+        /// First digits of the record's id or of the payload's, or its source.
+        id: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Try again, after whatever was wrong is mended: it lands once, as the next revision of its payload.
+    Replay {
+        /// First digits of the record's id or of the payload's, or its source; several may be named.
+        #[arg(required_unless_present = "all")]
+        ids: Vec<String>,
+        /// Everything in quarantine.
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+        /// Open it only, and leave the landing to `sluice ingest`.
+        #[arg(long)]
+        open_only: bool,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Let it be: its table files go, its record stays and is no longer listed.
+    Drop {
+        /// First digits of the record's id or of the payload's, or its source.
+        id: String,
+        /// Without asking.
+        #[arg(long)]
+        yes: bool,
     },
 }
 

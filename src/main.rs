@@ -3,6 +3,7 @@
 mod age;
 mod cli;
 mod confirm;
+mod edge;
 mod output;
 mod place;
 mod plugins;
@@ -82,10 +83,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Orphans(args) => runtime.block_on(verb::orphans::run(&lake, args)),
         Verb::Follow { payload, format } => runtime.block_on(verb::follow::run(&lake, &payload, format)),
         Verb::Undo(args) => runtime.block_on(verb::undo::run(&lake, args)),
+        Verb::Rerun(args) => runtime.block_on(verb::rerun::run(&lake, args)),
         Verb::Rollback(args) => runtime.block_on(verb::rollback::run(&lake, args)),
         Verb::Verify { format } => runtime.block_on(verb::verify::run(&lake, format)),
         Verb::Promote { format } => runtime.block_on(verb::promote::run(&lake, format)),
-        Verb::Quarantine { action } => runtime.block_on(verb::quarantine::run(&lake, &action)),
+        Verb::Quarantine { action } => runtime.block_on(verb::quarantine::run(&lake, action)),
         Verb::Export(args) => runtime.block_on(verb::export::run(&lake, args)),
         Verb::Serve(args) => runtime.block_on(verb::serve::run(&lake, args)),
         Verb::Demo(args) => runtime.block_on(verb::demo::run(args)),

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sluice_api::{Digest, PartRecord, PayloadId};
+use sluice_api::{Digest, PartRecord, PayloadId, PayloadManifest};
 use sluice_plugin_host::{FileSource, PayloadPart};
 
 use crate::Error;
@@ -31,6 +31,16 @@ pub struct Payload {
 }
 
 impl Payload {
+    /// The payload that landed before, where its parts were given back: what was measured then tells what it is.
+    pub(crate) fn again(mut self, before: Option<&PayloadManifest>, measured: usize) -> Self {
+        if let Some(before) = before {
+            let references = self.records.split_off(measured.min(self.records.len()));
+            self.payload_id = before.payload_id;
+            self.records = before.parts.iter().take(measured).cloned().chain(references).collect();
+        }
+        self
+    }
+
     /// Checks that no part was written to since it was measured: what the plugin read is what was hashed.
     pub fn unchanged(&self) -> Result<(), Error> {
         for (path, before) in &self.fingerprints {

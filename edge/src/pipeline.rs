@@ -165,6 +165,30 @@ impl Edge {
         self.take_all(paths, now_micros, Destination::Folder(folder), on_event)
     }
 
+    /// Flattens a payload that has landed once more, with today's plugin, configuration and calibration: its parts lie
+    /// below `paths`, as they were or given back from bronze. It stays the payload that it was, whatever white space a
+    /// part that was given back has lost.
+    pub fn run_again(
+        &self,
+        paths: &[PathBuf],
+        before: &PayloadManifest,
+        revision: u32,
+        now_micros: i64,
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Result<Outcome, Error> {
+        let found = find(paths);
+        let [parts] = found.payloads.as_slice() else {
+            let expected = format!("the parts of payload {}, and nothing else", before.payload_id);
+            let missing = vec![format!("one payload, found {}", found.payloads.len())];
+            return Err(Error::Incomplete { expected, missing });
+        };
+        on_event(Event::Begin { anchor: &parts.anchor });
+        let destination = Destination::Store(&|_payload_id| Some(revision));
+        let outcome = self.take_in(parts, now_micros, destination, &BTreeSet::new(), Some(before), on_event)?;
+        on_event(Event::End { anchor: &parts.anchor, outcome: &outcome });
+        Ok(outcome)
+    }
+
     fn take_all(
         &self,
         paths: &[PathBuf],
@@ -184,7 +208,7 @@ impl Edge {
         let mut announced = BTreeSet::new();
         for parts in &found.payloads {
             on_event(Event::Begin { anchor: &parts.anchor });
-            let outcome = self.take_in(parts, now_micros, destination, &announced, on_event)?;
+            let outcome = self.take_in(parts, now_micros, destination, &announced, None, on_event)?;
             if let Outcome::Announced { payload_id, .. } | Outcome::Written { payload_id, .. } = &outcome {
                 announced.insert(*payload_id);
             }
@@ -200,12 +224,13 @@ impl Edge {
         now_micros: i64,
         destination: Destination<'_>,
         announced: &BTreeSet<PayloadId>,
+        before: Option<&PayloadManifest>,
         on_event: &(dyn Fn(Event<'_>) + Sync),
     ) -> Result<Outcome, Error> {
         let route = self.routes.for_payload(&parts.anchor);
         let measured = references_of(&route).and_then(|references| measure(&parts.parts, &references, &mut |_| {}));
         let payload = match measured {
-            Ok(payload) => payload,
+            Ok(payload) => payload.again(before, parts.parts.len()),
             Err(error) => return self.reject(&parts.anchor, None, &error, now_micros, destination),
         };
         let payload_id = payload.payload_id;
@@ -215,7 +240,7 @@ impl Edge {
             return Ok(Outcome::Known { payload_id });
         };
         let progress = |progress| on_event(Event::Flatten(progress));
-        let done = self.plan(parts, &route, &payload).and_then(|planning| match destination {
+        let done = self.plan(parts, &route, &payload, before).and_then(|planning| match destination {
             Destination::Store(_) => {
                 let sealed = self.seal(&planning, revision, now_micros, &progress);
                 sealed.map(|unit| Flattened::Sealed(Box::new(unit)))
@@ -253,12 +278,16 @@ impl Edge {
         Ok(Outcome::Written { payload_id: manifest.payload_id, files, warnings: manifest.warnings })
     }
 
-    fn plan<'a>(&'a self, parts: &Parts, route: &'a Route, payload: &'a Payload) -> Result<Planning<'a>, Error> {
+    fn plan<'a>(
+        &'a self,
+        parts: &Parts,
+        route: &'a Route,
+        payload: &'a Payload,
+        before: Option<&PayloadManifest>,
+    ) -> Result<Planning<'a>, Error> {
         let plugin = self.plugins.get(route.plugin.as_deref().unwrap_or(parts.plugin))?;
         let mut facts = route.facts.clone();
-        facts.insert("site".into(), self.routes.site.as_str().into());
-        facts.insert("node".into(), self.routes.node.as_str().into());
-        facts.insert("folder".into(), folder_of(&parts.anchor).into());
+        facts.extend(self.origin(&parts.anchor, before));
         if let Some(dataset) = &route.dataset {
             facts.insert("dataset".into(), dataset.as_str().into());
         }
@@ -276,6 +305,20 @@ impl Edge {
         facts.insert("dataset".into(), dataset.as_str().into());
         facts.insert("payload_id".into(), payload.payload_id.to_string().into());
         Ok(Planning { payload, plugin, config: &route.config, plan, dataset, facts })
+    }
+
+    /// Where a payload was born: here and now, or where it was when it landed before.
+    fn origin(&self, anchor: &Path, before: Option<&PayloadManifest>) -> Facts {
+        let folder = before.and_then(|before| before.facts.get("folder").cloned());
+        let (site, node) = match before {
+            Some(before) => (before.site.as_str(), before.node.as_str()),
+            None => (self.routes.site.as_str(), self.routes.node.as_str()),
+        };
+        Facts::from([
+            ("site".to_owned(), site.into()),
+            ("node".to_owned(), node.into()),
+            ("folder".to_owned(), folder.unwrap_or_else(|| folder_of(anchor).into())),
+        ])
     }
 
     /// Flattens and makes the unit durable.
@@ -304,8 +347,8 @@ impl Edge {
         let acquired = ["acquired_at", "captured_at"].iter().find_map(|name| planning.facts.get(*name)?.as_timestamp());
         let prefix = LandingPrefix {
             region: self.options.region.clone(),
-            site: self.routes.site.clone(),
-            node: self.routes.node.clone(),
+            site: planning.text("site"),
+            node: planning.text("node"),
             day: Day::of_micros(acquired.unwrap_or(now_micros)),
         };
         let mut tables = Vec::new();
@@ -342,8 +385,8 @@ impl Edge {
             payload_id: planning.payload.payload_id,
             stage: Stage::Full,
             dataset: planning.dataset.clone(),
-            site: self.routes.site.clone(),
-            node: self.routes.node.clone(),
+            site: planning.text("site"),
+            node: planning.text("node"),
             branch: self.options.branch.clone(),
             parts: planning.payload.records.clone(),
             facts,

@@ -18,6 +18,11 @@ pub(crate) struct Planning<'a> {
 }
 
 impl Planning<'_> {
+    /// A fact that is always there, as text.
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.facts.get(name).and_then(FactValue::as_text).unwrap_or_default().to_owned()
+    }
+
     /// The values of a table's constant columns; an unknown fact is left out.
     pub(crate) fn constants_of(&self, spec: &TableSpec) -> BTreeMap<String, FactValue> {
         spec.constants

@@ -18,6 +18,7 @@ pub(crate) fn describe(source: &Path, payload_id: Option<PayloadId>, error: &Err
         reason: chain(error),
         class: error.class(),
         rejected_at_micros: now_micros,
+        dropped_at_micros: None,
     }
 }
 

@@ -6,7 +6,7 @@ use sluice_lakehouse::Ledger;
 use sluice_lakehouse::ledger::keys;
 
 use crate::plan::{Plan, create, read};
-use crate::revision::claims;
+use crate::revision::{Claimant, claims};
 use crate::{Arrival, Candidate, Error};
 
 /// Each is a request to a store that may be far away.
@@ -73,8 +73,15 @@ pub(crate) async fn note_duplicate(ledger: &Ledger, key: &str, batch_id: BatchId
 /// The batch that answered an arrival: it claimed through it, or the arrival is a duplicate of what it landed.
 pub(crate) async fn answered(ledger: &Ledger, arrival: &Arrival) -> Result<Option<BatchId>, Error> {
     let claims = claims(ledger, arrival.payload_id, arrival.stage).await?;
+    let newest = claims.last().map(|(landing, _)| *landing);
     if let Some((_, claim)) = claims.into_iter().find(|(_, claim)| claim.key == arrival.key) {
-        return Ok(Some(claim.batch_id));
+        // A replay lets the same announcement land once more.
+        let again = match newest {
+            Some(newest) => newest.next().opened(ledger).await?,
+            None => None,
+        };
+        let again = again.is_some_and(|opened| opened.claimant == Claimant::Announcement(arrival.key.clone()));
+        return Ok((!again).then_some(claim.batch_id));
     }
     let noted: Option<Duplicate> = read(ledger, &keys::arrival(&arrival.key)).await?;
     Ok(noted.map(|duplicate| duplicate.batch_id))

@@ -49,7 +49,7 @@ impl Ingest {
             self.commit(&result, &[], on_event).await?;
         }
         if operation.reopens {
-            let opened = Opened { batch_id, operation: operation.kind.as_str().to_owned() };
+            let opened = Opened::for_any(batch_id, operation.kind.as_str());
             for landing in &members {
                 landing.next().open(&self.ledger, &opened).await?;
             }

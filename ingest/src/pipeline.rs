@@ -81,7 +81,7 @@ impl Ingest {
     /// The landing that an arrival of this payload may claim; none where the payload has landed, or was taken out and
     /// is not to come back.
     pub async fn revision_to_land(&self, payload_id: PayloadId) -> Result<Option<u32>, Error> {
-        Ok(match standing(&self.ledger, payload_id, Stage::Full).await? {
+        Ok(match standing(&self.ledger, payload_id, Stage::Full, None).await? {
             Standing::Open(revision) => Some(revision),
             Standing::Claimed(_, claim) if Done::is_written(&self.ledger, claim.batch_id).await? => None,
             Standing::Claimed(revision, _) => Some(revision),
@@ -155,7 +155,7 @@ impl Ingest {
             report.duplicates.push((payload_id, batch_id));
             return Ok(None);
         }
-        let revision = match standing(&self.ledger, payload_id, arrival.stage).await? {
+        let revision = match standing(&self.ledger, payload_id, arrival.stage, Some(&arrival.key)).await? {
             Standing::Open(revision) => revision,
             Standing::Claimed(_, claim) => {
                 note_duplicate(&self.ledger, &arrival.key, claim.batch_id).await?;
@@ -358,7 +358,7 @@ impl Ingest {
     }
 
     /// `landing/` is disposable once the rows are visible: a batch is finished from its result.
-    async fn release(&self, manifest: &PayloadManifest) -> Result<(), Error> {
+    pub(crate) async fn release(&self, manifest: &PayloadManifest) -> Result<(), Error> {
         for file in manifest.tables.iter().flat_map(|table| &table.files) {
             let removed = self.lake.store().remove(Step::LandingRelease, &file.key).await;
             removed.map_err(Error::store("release a table file that has landed"))?;

@@ -6,8 +6,15 @@ use sluice_lakehouse::{Lake, Ledger};
 
 use crate::Error;
 
-/// Everything in quarantine, oldest first.
+/// Everything in quarantine that nobody let be, oldest first.
 pub async fn list(ledger: &Ledger) -> Result<Vec<RejectedRecord>, Error> {
+    let mut records = list_all(ledger).await?;
+    records.retain(|record| record.dropped_at_micros.is_none());
+    Ok(records)
+}
+
+/// Everything that ever stood in quarantine and did not land since, oldest first.
+pub async fn list_all(ledger: &Ledger) -> Result<Vec<RejectedRecord>, Error> {
     let mut records = Vec::new();
     for key in ledger.list("ledger/rejected/").await.map_err(Error::lake("list quarantine"))? {
         let Some(body) = ledger.read(&key).await.map_err(Error::lake("read a quarantine record"))? else { continue };
@@ -35,8 +42,15 @@ pub(crate) async fn record(
         reason,
         class,
         rejected_at_micros: now_micros,
+        dropped_at_micros: None,
     };
-    let body = serde_json::to_vec_pretty(&record).map_err(|source| Error::Record { key: key.to_owned(), source })?;
+    write(lake, &record).await
+}
+
+/// Writes a record over the one that stands.
+pub(crate) async fn write(lake: &Lake, record: &RejectedRecord) -> Result<(), Error> {
+    let damaged = |source| Error::Record { key: record.source.clone(), source };
+    let body = serde_json::to_vec_pretty(record).map_err(damaged)?;
     let written = lake.store().replace(Step::Quarantine, &RejectedRecord::key(record.id), &body).await;
     written.map_err(Error::store("write a quarantine record"))
 }

@@ -2,7 +2,7 @@
 //! where an operation says so.
 
 use serde::{Deserialize, Serialize};
-use sluice_api::{BatchId, PayloadId, Stage};
+use sluice_api::{BatchId, PayloadId, Stage, parse_announcement_key};
 use sluice_durable::Step;
 use sluice_lakehouse::Ledger;
 use sluice_lakehouse::ledger::keys;
@@ -35,6 +35,45 @@ pub(crate) struct Ended {
 pub(crate) struct Opened {
     pub(crate) batch_id: BatchId,
     pub(crate) operation: String,
+    #[serde(default, skip_serializing_if = "Claimant::is_any")]
+    pub(crate) claimant: Claimant,
+}
+
+impl Opened {
+    /// Opened by a batch for whoever comes first.
+    pub(crate) fn for_any(batch_id: BatchId, operation: &str) -> Self {
+        Self { batch_id, operation: operation.to_owned(), claimant: Claimant::Any }
+    }
+}
+
+/// Which arrival may claim a landing that is open.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Claimant {
+    /// The first one.
+    #[default]
+    Any,
+    /// One that was announced for this landing.
+    AnnouncedForIt,
+    /// The announcement of this key, once more.
+    Announcement(String),
+}
+
+impl Claimant {
+    fn is_any(&self) -> bool {
+        *self == Self::Any
+    }
+
+    fn admits(&self, arrival: Option<&str>, revision: u32) -> bool {
+        match (self, arrival) {
+            (Self::Any, _) => true,
+            (Self::Announcement(key), Some(arrival)) => key == arrival,
+            (Self::AnnouncedForIt, Some(arrival)) => {
+                parse_announcement_key(arrival).is_some_and(|(_, _, announced)| announced == revision)
+            }
+            (_, None) => false,
+        }
+    }
 }
 
 /// What the ledger says of arrivals of a payload stage.
@@ -96,12 +135,17 @@ pub(crate) async fn claims(
     Ok(claims)
 }
 
-/// What an arrival of a payload stage may do.
-pub(crate) async fn standing(ledger: &Ledger, payload_id: PayloadId, stage: Stage) -> Result<Standing, Error> {
+/// What an arrival of a payload stage may do: the one of this key, or one that is yet to be announced.
+pub(crate) async fn standing(
+    ledger: &Ledger,
+    payload_id: PayloadId,
+    stage: Stage,
+    arrival: Option<&str>,
+) -> Result<Standing, Error> {
     let Some((newest, claim)) = claims(ledger, payload_id, stage).await?.pop() else { return Ok(Standing::Open(0)) };
     let next = newest.next();
     Ok(match next.opened(ledger).await? {
-        Some(_) => Standing::Open(next.revision),
-        None => Standing::Claimed(newest.revision, claim),
+        Some(opened) if opened.claimant.admits(arrival, next.revision) => Standing::Open(next.revision),
+        _ => Standing::Claimed(newest.revision, claim),
     })
 }

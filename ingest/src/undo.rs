@@ -95,7 +95,7 @@ impl Ingest {
                 self.work(ended.batch_id, &mut Report::default(), on_event).await?;
             }
             if reopens && landing.next().opened(&self.ledger).await?.is_none() {
-                let opened = Opened { batch_id: ended.batch_id, operation: Kind::Undo.as_str().to_owned() };
+                let opened = Opened::for_any(ended.batch_id, Kind::Undo.as_str());
                 landing.next().open(&self.ledger, &opened).await?;
             }
         }

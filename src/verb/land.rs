@@ -1,19 +1,19 @@
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use sluice_durable::{BlockingStore, Step, Store, clock};
-use sluice_edge::{Edge, EdgeOptions, Outcome, ROUTES_FILE, Routes};
+use sluice_durable::clock;
+use sluice_edge::Outcome;
 use sluice_ingest::{Event, Ingest, Report};
 use sluice_lakehouse::{Lake, promote};
 use tokio::runtime::Handle;
 
 use crate::cli::{Format, LandArgs};
+use crate::edge::EdgeWork;
 use crate::output::Listing;
 use crate::place::LakePlace;
 use crate::progress::{Progress, count, short};
-use crate::{Exit, output, plugins, settings};
+use crate::{Exit, output};
 
 pub(crate) async fn run(lake: &LakePlace, args: LandArgs) -> anyhow::Result<Exit> {
     let lake = lake.open().await?;
@@ -81,43 +81,18 @@ fn print_announced(outcomes: &[Outcome], format: Format) -> anyhow::Result<Exit>
 
 /// The edge's half runs on a thread of its own: guests never run on the async workers.
 async fn flatten(lake: &Lake, args: LandArgs, ingest: Ingest, progress: Arc<Progress>) -> anyhow::Result<Vec<Outcome>> {
-    let root = lake.root().to_owned();
-    let store = lake.store().clone();
-    if lake.is_remote() && args.routes.is_none() {
-        fetch_routes(&store, &root).await?;
-    }
+    let branch = args.branch.as_ref().map(ToString::to_string);
+    let work = EdgeWork::prepare(lake, args.routes, args.threads, branch).await?;
     let runtime = Handle::current();
-    let work = move || -> anyhow::Result<Vec<Outcome>> {
-        let routes = match &args.routes {
-            Some(file) => plugins::named_routes(file)?,
-            None => Routes::load(&root.join(ROUTES_FILE), &settings::host_name())?,
-        };
+    let run = move || -> anyhow::Result<Vec<Outcome>> {
         progress.step("loading plugins");
-        let plugins = plugins::load(args.threads)?;
-        let options = EdgeOptions {
-            root,
-            store: BlockingStore::new(store, runtime.clone()),
-            region: "local".to_owned(),
-            agent_build: env!("CARGO_PKG_VERSION").to_owned(),
-            branch: args.branch.as_ref().map(ToString::to_string),
-        };
-        let edge = Edge::new(options, routes, plugins)?;
+        let edge = work.edge()?;
         let now = clock::now_micros();
         edge.resume(now)?;
         let revision_of = |payload_id| runtime.block_on(ingest.revision_to_land(payload_id)).unwrap_or(Some(0));
         Ok(edge.run(&args.paths, now, &revision_of, &|event| progress.edge(&event))?)
     };
-    tokio::task::spawn_blocking(work).await.context("flatten")?
-}
-
-/// The routes of a lake in a bucket lie there, and are read here.
-async fn fetch_routes(store: &Store, root: &Path) -> anyhow::Result<()> {
-    let file = root.join(ROUTES_FILE);
-    match store.read(ROUTES_FILE).await? {
-        Some(text) => sluice_durable::replace(Step::MetadataWrite, &file, &text)?,
-        None => sluice_durable::remove(Step::MetadataWrite, &file)?,
-    }
-    Ok(())
+    tokio::task::spawn_blocking(run).await.context("flatten")?
 }
 
 fn print_report(outcomes: &[Outcome], report: &Report, gold: Vec<Value>, format: Format) -> anyhow::Result<()> {

@@ -15,6 +15,7 @@ pub(crate) mod orphans;
 pub(crate) mod promote;
 pub(crate) mod quarantine;
 pub(crate) mod refs;
+pub(crate) mod rerun;
 pub(crate) mod rewrite_manifests;
 pub(crate) mod rollback;
 pub(crate) mod schema;

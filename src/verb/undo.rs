@@ -19,7 +19,7 @@ use crate::{Exit, output};
     sluice undo --payload 3f9a2c --reopen --yes && sluice land corrected/")]
 pub(crate) struct UndoArgs {
     #[command(flatten)]
-    what: What,
+    what: UndoWhat,
     /// Show exactly which files and rows would go, and change nothing.
     #[arg(long)]
     dry_run: bool,
@@ -42,7 +42,7 @@ pub(crate) struct UndoArgs {
 /// At least one; several must all be true of a payload.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true, id = "what_to_undo")]
-struct What {
+pub(crate) struct UndoWhat {
     /// This payload: its id or the first digits of it. May be given several times.
     #[arg(long, value_name = "ID")]
     payload: Vec<String>,
@@ -60,12 +60,13 @@ struct What {
     facts: Vec<String>,
 }
 
-impl What {
-    fn selection(self) -> anyhow::Result<Selection> {
-        let (plugin, plugin_digest) = match self.plugin {
+impl UndoWhat {
+    /// As ingest understands it.
+    pub(crate) fn selection(&self) -> anyhow::Result<Selection> {
+        let (plugin, plugin_digest) = match &self.plugin {
             Some(plugin) => match plugin.split_once('@') {
                 Some((name, digest)) => (Some(name.to_owned()), Some(digest.to_owned())),
-                None => (Some(plugin), None),
+                None => (Some(plugin.clone()), None),
             },
             None => (None, None),
         };
@@ -74,11 +75,11 @@ impl What {
             _ => bail!("expected `--where` as `fact=value`, found `{text}`"),
         };
         Ok(Selection {
-            payloads: self.payload,
-            batch: self.batch,
+            payloads: self.payload.clone(),
+            batch: self.batch.clone(),
             plugin,
             plugin_digest,
-            calibration: self.calibration,
+            calibration: self.calibration.clone(),
             facts: self.facts.iter().map(fact).collect::<anyhow::Result<_>>()?,
         })
     }

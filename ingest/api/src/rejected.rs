@@ -19,6 +19,9 @@ pub struct RejectedRecord {
     pub class: Class,
     /// Microseconds since 1970.
     pub rejected_at_micros: i64,
+    /// When a person let it be; it is no longer listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_at_micros: Option<i64>,
 }
 
 impl RejectedRecord {
