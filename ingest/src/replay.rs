@@ -118,8 +118,8 @@ impl Ingest {
         }
         let body = self.lake.store().read(&claim.key).await.map_err(Error::store("read an announcement"))?;
         let body = body.ok_or_else(|| Error::NoAnnouncement(claim.key.clone()))?;
-        let manifest = PayloadManifest::from_json(&body)
-            .map_err(|source| Error::Manifest { key: claim.key.clone(), source })?;
+        let manifest =
+            PayloadManifest::from_json(&body).map_err(|source| Error::Manifest { key: claim.key.clone(), source })?;
         let opened =
             Opened { batch_id: claim.batch_id, operation: "rerun".to_owned(), claimant: Claimant::AnnouncedForIt };
         // A rerun before this one may have been rejected: then its landing is the newest, and not the one that stands.

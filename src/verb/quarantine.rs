@@ -24,7 +24,8 @@ pub(crate) async fn run(lake: &LakePlace, action: QuarantineAction) -> anyhow::R
 async fn list(lake: &Lake, all: bool, format: Format) -> anyhow::Result<Exit> {
     let columns = ["id", "source", "payload_id", "dataset", "class", "reason", "rejected_at", "dropped_at"];
     let mut listing = Listing::new(if all { &columns } else { &columns[..7] });
-    let records = if all { list_all_quarantined(&lake.ledger()).await? } else { list_quarantine(&lake.ledger()).await? };
+    let records =
+        if all { list_all_quarantined(&lake.ledger()).await? } else { list_quarantine(&lake.ledger()).await? };
     for record in records {
         let mut row = vec![
             json!(record.id.to_string()),
@@ -82,13 +83,7 @@ async fn show(lake: &Lake, id: &str, format: Format) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn replay(
-    lake: &Lake,
-    ids: Vec<String>,
-    all: bool,
-    open_only: bool,
-    format: Format,
-) -> anyhow::Result<Exit> {
+async fn replay(lake: &Lake, ids: Vec<String>, all: bool, open_only: bool, format: Format) -> anyhow::Result<Exit> {
     let ingest = Ingest::new(lake.clone());
     let mut records: Vec<RejectedRecord> = Vec::new();
     for id in &ids {
@@ -114,8 +109,15 @@ async fn replay(
         output::line(&format!("{} opened; `sluice ingest` lands what is announced", records.len()))?;
         return Ok(Exit::Done);
     }
-    let args =
-        LandArgs { paths: sources, routes: None, threads: None, skip_gold: false, branch: None, announce_only: false, format };
+    let args = LandArgs {
+        paths: sources,
+        routes: None,
+        threads: None,
+        skip_gold: false,
+        branch: None,
+        announce_only: false,
+        format,
+    };
     land(lake, args).await
 }
 

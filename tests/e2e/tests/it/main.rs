@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, with everything that a person needs to know"
 )]
 
+mod again;
 mod any_order;
 mod branches;
 mod bucket;
