@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sluice_api::{PayloadId, PayloadManifest, TableFileRecord, TableFiles, TableName};
+use sluice_api::{PayloadId, PayloadManifest, TableFiles, TableName};
 
 use crate::Error;
 use crate::flatten::TableFilesOfPayload;
@@ -42,7 +42,7 @@ pub(crate) fn put_files(
             fs::create_dir_all(folder.join(table.to_string())).map_err(Error::spool("create a table's folder"))?;
             fs::rename(&file.path, &path).map_err(Error::spool("name a table file"))?;
             written.push(WrittenFile { table: table.clone(), path, rows: file.rows });
-            files.push(TableFileRecord { key, size: file.size, blake3: file.blake3, rows: file.rows });
+            files.push(file.record(key));
         }
         let constants = planning.constants_of(spec);
         tables.push(TableFiles { spec: spec.clone(), constants, files });

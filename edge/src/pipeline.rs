@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use sluice_api::{
     Class, Day, Digest, FactValue, Facts, LandingPrefix, MANIFEST_VERSION, PayloadId, PayloadManifest, Provenance,
-    RejectedRecord, Stage, TableFileRecord, TableFiles, check_name, landing_key,
+    RejectedRecord, Stage, TableFiles, check_name, landing_key,
 };
 use sluice_durable::BlockingStore;
 use sluice_plugin_host::{Planned, Progress};
@@ -357,7 +357,7 @@ impl Edge {
             for file in sealed {
                 work.name_file(&file.path, file.blake3)?;
                 let key = landing_key(&prefix, planning.payload.payload_id, Stage::Full, file.blake3);
-                records.push(TableFileRecord { key, size: file.size, blake3: file.blake3, rows: file.rows });
+                records.push(file.record(key));
             }
             let constants = planning.constants_of(spec);
             tables.push(TableFiles { spec: spec.clone(), constants, files: records });

@@ -34,9 +34,9 @@ pub(crate) async fn land_member(
         let land = |file: &'_ TableFileRecord| {
             let (lake, name, file) = (lake.clone(), name.clone(), file.clone());
             async move {
-                let failed = || Error::lake(format!("land `{}` in `{name}`", file.key));
-                let source = lake.arrived(&file.key).await.map_err(failed())?;
-                lake.land(&name, batch_id, source.path(), &file, &table.constants).await.map_err(failed())
+                let source = lake.arrived(&file.key);
+                let done = lake.land(&name, batch_id, source, &file, &table.constants).await;
+                done.map(|landed| landed.file).map_err(Error::lake(format!("land `{}` in `{name}`", file.key)))
             }
         };
         let files: Vec<LandedFile> = stream::iter(&table.files).map(land).buffered(FILES_AT_ONCE).try_collect().await?;

@@ -134,12 +134,12 @@ impl Bench {
         let key = format!("landing/{blake3}.parquet");
         let path = self.lake.root().join(&key);
         fs::write(&path, &bytes)?;
-        Ok((path, TableFileRecord { key, size: bytes.len() as u64, blake3, rows: ROWS as u64 }))
+        Ok((path, TableFileRecord { key, size: bytes.len() as u64, blake3, rows: ROWS as u64, crc64nvme: None }))
     }
 
     async fn land(&self, number: usize, path: &Path, record: &TableFileRecord) -> Result<LandedFile, Failure> {
         let constants = BTreeMap::from([("payload_id".to_owned(), FactValue::from(payload(number).as_str()))]);
-        Ok(self.lake.land(&self.name, batch(number), path, record, &constants).await?)
+        Ok(self.lake.land(&self.name, batch(number), path, record, &constants).await?.file)
     }
 
     async fn commit(&self, batch_id: BatchId, files: &[LandedFile]) -> Result<(), Failure> {

@@ -56,6 +56,7 @@ pub use error::Error;
 pub use expire::{ExpirePolicy, Expired, FileKind};
 pub use history::SnapshotInfo;
 pub use lake::{Lake, LakeOptions};
+pub use land::{Landed, TableFileSource};
 pub use landed::{ColumnMetrics, LandedFile};
 pub use ledger::{Create, Ledger, OpenBatch};
 pub use orphans::Orphan;
@@ -67,7 +68,7 @@ pub use rollback::RolledBack;
 pub use schema_change::SchemaChange;
 pub use serve::{ServeOptions, Server};
 pub use sql::{Answer, AsOf};
-pub use storage::LocalFile;
+pub use storage::Traffic;
 
 /// Summary property that names the batch of a snapshot, or with commas between all that it published from a branch: how
 /// a commit finds out that it was done before.

@@ -10,8 +10,8 @@ use sluice_durable::{Created, Step, Store, StoreError};
 use crate::catalog::{CatalogSettings, RestCatalog};
 use crate::lake::{FORMAT_VERSION, LAKE_FILE, LakeFile, absolute, make_folder, parse_lake_file, plain};
 use crate::paths::Paths;
-use crate::storage::{LocalFile, objects_at};
-use crate::{Error, Lake, LakeOptions};
+use crate::storage::{Place, objects_at};
+use crate::{Error, Lake, LakeOptions, TableFileSource};
 
 /// Whether a lake's place is named as a prefix of a bucket.
 #[must_use]
@@ -71,11 +71,14 @@ impl Lake {
 }
 
 impl Lake {
-    /// A table file that has arrived in `landing/`, as a file of this machine.
-    pub async fn arrived(&self, key: &str) -> Result<LocalFile, Error> {
-        match self.store().file(key) {
-            Some(path) => Ok(LocalFile::of(path)),
-            None => self.storage().local(&self.store().uri(key)).await,
+    /// A table file that has arrived in `landing/`, as a source to land.
+    #[must_use]
+    pub fn arrived(&self, key: &str) -> TableFileSource {
+        let store = self.store();
+        match (store.file(key), Place::object(&store.uri(key))) {
+            (None, Some(Place::Object { bucket, key })) => TableFileSource::Object { bucket, key: key.to_string() },
+            (Some(path), _) => TableFileSource::File(path),
+            (None, _) => TableFileSource::File(key.into()),
         }
     }
 }

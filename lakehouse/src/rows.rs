@@ -188,6 +188,6 @@ impl Written {
 
     /// Gives the file its name; one of the same name has the same bytes.
     pub(crate) async fn publish(&self, lake: &Lake, key: &str) -> Result<(), Error> {
-        lake.storage().publish(&self.path, &lake.paths().uri(key)).await
+        lake.storage().publish(&self.path, &lake.paths().uri(key)).await.map(|_traffic| ())
     }
 }

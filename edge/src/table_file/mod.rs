@@ -17,7 +17,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use parquet::errors::ParquetError;
-use sluice_api::{ColumnSpec, ColumnType, Digest, FactValue, TableSpec};
+use sluice_api::{ColumnSpec, ColumnType, Crc64, Crc64Hasher, Digest, FactValue, TableFileRecord, TableSpec};
 use sluice_plugin_host::arrow_type;
 
 use self::row_groups::RowGroups;
@@ -34,8 +34,19 @@ pub struct Sealed {
     pub size: u64,
     /// Of its bytes.
     pub blake3: Digest,
+    /// Of its bytes too: what a store can tell by itself.
+    pub crc64nvme: Crc64,
     /// Rows in it.
     pub rows: u64,
+}
+
+impl Sealed {
+    /// What the manifest says of it.
+    #[must_use]
+    pub fn record(&self, key: String) -> TableFileRecord {
+        let Self { size, blake3, crc64nvme, rows, .. } = *self;
+        TableFileRecord { key, size, blake3, rows, crc64nvme: Some(crc64nvme) }
+    }
 }
 
 /// Writes one table file.
@@ -88,9 +99,9 @@ impl TableFile {
     /// Writes the footer. The file is sealed once whoever takes it has synced it.
     pub fn finish(self) -> Result<(Sealed, File), ParquetError> {
         let buffered = self.writer.finish()?;
-        let HashingFile { file, hasher, size } = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
-        let blake3 = hasher.finalize().into();
-        Ok((Sealed { path: self.path, size, blake3, rows: self.rows }, file))
+        let HashingFile { file, hasher, crc, size } = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let (blake3, crc64nvme) = (hasher.finalize().into(), crc.finalize());
+        Ok((Sealed { path: self.path, size, blake3, crc64nvme, rows: self.rows }, file))
     }
 }
 
@@ -155,13 +166,14 @@ fn repeated(constant: &ArrayRef, rows: usize) -> Result<ArrayRef, ParquetError> 
 struct HashingFile {
     file: File,
     hasher: blake3::Hasher,
+    crc: Crc64Hasher,
     size: u64,
 }
 
 impl HashingFile {
     fn create(path: &Path) -> io::Result<Self> {
         let file = File::create(path)?;
-        Ok(Self { file, hasher: blake3::Hasher::new(), size: 0 })
+        Ok(Self { file, hasher: blake3::Hasher::new(), crc: Crc64Hasher::new(), size: 0 })
     }
 }
 
@@ -169,6 +181,7 @@ impl Write for HashingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.hasher.update(&bytes[..written]);
+        self.crc.update(&bytes[..written]);
         self.size += written as u64;
         Ok(written)
     }

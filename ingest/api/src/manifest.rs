@@ -2,10 +2,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Class, Digest, FactValue, Facts, PayloadId, TableSpec};
+use crate::{Class, Crc64, Digest, FactValue, Facts, PayloadId, TableSpec};
 
-/// The manifest version that this build writes; it reads this one only, until there is a second.
-pub const MANIFEST_VERSION: u32 = 1;
+/// The manifest version that this build writes: since 2, a table file may say its CRC64NVME.
+pub const MANIFEST_VERSION: u32 = 2;
+/// The oldest that it reads: an edge may be weeks offline, and older than the cloud.
+pub const MANIFEST_VERSION_OLDEST: u32 = 1;
 
 /// A part of a payload's tables that travels and lands by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,6 +76,10 @@ pub struct TableFileRecord {
     pub blake3: Digest,
     /// Rows in it.
     pub rows: u64,
+    /// Of its bytes, as S3 reports it of an object: with it a file is verified without being read. None in manifests of
+    /// version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<Crc64>,
 }
 
 /// The files of one payload for one table, in plan order; none where the payload has no rows for it.
@@ -99,7 +105,7 @@ pub struct RejectedRows {
 /// The announcement of one stage of one payload: the commit point of the edge.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PayloadManifest {
-    /// [`MANIFEST_VERSION`].
+    /// From [`MANIFEST_VERSION_OLDEST`] to [`MANIFEST_VERSION`].
     pub version: u32,
     /// Identity.
     pub payload_id: PayloadId,
@@ -140,7 +146,10 @@ pub enum ManifestError {
     #[error("parse payload manifest")]
     Parse(#[source] serde_json::Error),
     /// Written by a version that this build does not know.
-    #[error("expected a payload manifest of version {MANIFEST_VERSION}, found version {0}: upgrade this build")]
+    #[error(
+        "expected a payload manifest of version {MANIFEST_VERSION_OLDEST} to {MANIFEST_VERSION}, found version {0}: upgrade \
+         this build"
+    )]
     Version(u64),
 }
 
@@ -160,7 +169,7 @@ impl PayloadManifest {
             version: u64,
         }
         let head: Head = serde_json::from_slice(bytes).map_err(ManifestError::Parse)?;
-        if head.version != u64::from(MANIFEST_VERSION) {
+        if !(u64::from(MANIFEST_VERSION_OLDEST)..=u64::from(MANIFEST_VERSION)).contains(&head.version) {
             return Err(ManifestError::Version(head.version));
         }
         serde_json::from_slice(bytes).map_err(ManifestError::Parse)

@@ -1,14 +1,13 @@
 //! Stamping: a sealed table file becomes a data file of its table by a new footer that carries the table's field ids.
 //! Everything before the footer stays as it is, so every offset stays valid and a store can copy it by itself.
 
+mod footer;
 mod ids;
 mod metrics;
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::errors::Result as ParquetResult;
 use parquet::file::metadata::{
     KeyValue, ParquetMetaData, ParquetMetaDataBuilder, ParquetMetaDataOptions, ParquetMetaDataReader,
     ParquetMetaDataWriter,
@@ -21,11 +20,9 @@ use iceberg::spec::Schema;
 use crate::Error;
 use crate::schema::ColumnNames;
 
+pub(crate) use footer::{Footer, Tail};
 pub(crate) use metrics::{column_metrics, split_offsets};
 
-/// Length of the metadata and magic number at the end of every Parquet file.
-const TAIL: usize = 8;
-const MAGIC: &[u8] = b"PAR1";
 /// An embedded Arrow schema would contradict the new names and ids.
 const ARROW_SCHEMA_KEY: &str = "ARROW:schema";
 
@@ -40,36 +37,17 @@ pub(crate) struct Stamped {
     pub(crate) metadata: ParquetMetaData,
 }
 
-/// Makes the footer that gives `file` the field ids of `schema`, whose columns have and had these names.
-pub(crate) fn stamp(file: &mut File, path: &Path, schema: &Schema, names: &ColumnNames<'_>) -> Result<Stamped, Error> {
+/// Makes the footer that gives a file the field ids of `schema`, whose columns have and had these names. `path` names
+/// the file in errors.
+pub(crate) fn stamp(found: &Footer, path: &Path, schema: &Schema, names: &ColumnNames<'_>) -> Result<Stamped, Error> {
     let unreadable = |source| Error::Footer { path: path.to_owned(), source };
-    let (body_bytes, footer) = read_footer(file).map_err(unreadable)?;
-    let found = ParquetMetaDataReader::decode_schema(&footer).map_err(unreadable)?;
-    let descriptor = ids::with_ids(&found, schema, names, path)?;
-    let metadata = decode_with(&footer, &descriptor).map_err(unreadable)?;
+    let footer = found.metadata();
+    let found_schema = ParquetMetaDataReader::decode_schema(footer).map_err(unreadable)?;
+    let descriptor = ids::with_ids(&found_schema, schema, names, path)?;
+    let metadata = decode_with(footer, &descriptor).map_err(unreadable)?;
     let mut stamped = Vec::with_capacity(footer.len() + 1024);
     ParquetMetaDataWriter::new(&mut stamped, &metadata).finish().map_err(unreadable)?;
-    Ok(Stamped { body_bytes, footer: stamped, metadata })
-}
-
-/// The footer's bytes, without tail, and where they begin.
-fn read_footer(file: &mut File) -> ParquetResult<(u64, Vec<u8>)> {
-    let size = file.metadata()?.len();
-    let too_short = || ParquetError::General("expected a whole Parquet file, found one cut short".to_owned());
-    let tail_at = size.checked_sub(TAIL as u64).ok_or_else(too_short)?;
-    file.seek(SeekFrom::Start(tail_at))?;
-    let mut tail = [0_u8; TAIL];
-    file.read_exact(&mut tail)?;
-    let (length, magic) = tail.split_at(4);
-    if magic != MAGIC {
-        return Err(ParquetError::General("expected `PAR1` at the end, found something else".to_owned()));
-    }
-    let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]);
-    let body_bytes = tail_at.checked_sub(u64::from(length)).ok_or_else(too_short)?;
-    file.seek(SeekFrom::Start(body_bytes))?;
-    let mut footer = vec![0; length as usize];
-    file.read_exact(&mut footer)?;
-    Ok((body_bytes, footer))
+    Ok(Stamped { body_bytes: found.body_bytes, footer: stamped, metadata })
 }
 
 /// Decodes a footer as if it had been written with another schema of the same shape: all that it says about row
@@ -96,10 +74,8 @@ fn decode_with(footer: &[u8], descriptor: &SchemaDescPtr) -> ParquetResult<Parqu
     Ok(builder.build())
 }
 
-/// Reads the whole metadata of a file that was stamped before.
-pub(crate) fn read_stamped(path: &Path) -> Result<ParquetMetaData, Error> {
-    let unreadable = |source| Error::Footer { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(Error::io("open", path))?;
-    let (_, footer) = read_footer(&mut file).map_err(unreadable)?;
-    ParquetMetaDataReader::decode_metadata(&footer).map_err(unreadable)
+/// The whole metadata of a file that was stamped before.
+pub(crate) fn read_stamped(found: &Footer, path: &Path) -> Result<ParquetMetaData, Error> {
+    let read = ParquetMetaDataReader::decode_metadata(found.metadata());
+    read.map_err(|source| Error::Footer { path: path.to_owned(), source })
 }

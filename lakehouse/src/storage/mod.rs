@@ -9,6 +9,7 @@ mod local;
 mod object_io;
 mod objects;
 mod place;
+mod s3;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,35 +21,34 @@ use iceberg::io::FileIO;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use sluice_durable::{Step, Store};
+use tokio::sync::OnceCell;
 
 use crate::Error;
 use crate::paths::Paths;
 
 use objects::Buckets;
 pub(crate) use place::Place;
+pub use s3::Traffic;
+pub(crate) use s3::{ObjectFacts, ObjectName, Part, Session, Upload, Written, is_unsupported};
 
 /// Data files by URI.
 #[derive(Clone, Debug)]
 pub(crate) struct Storage {
     paths: Paths,
     buckets: Buckets,
+    /// Made when first needed.
+    s3: Arc<OnceCell<aws_sdk_s3::Client>>,
 }
 
 /// A data file as a file of this machine: itself, or a copy that goes away with this.
 #[derive(Debug)]
-pub struct LocalFile {
+pub(crate) struct LocalFile {
     path: PathBuf,
     is_copy: bool,
 }
 
 impl LocalFile {
-    pub(crate) fn of(path: PathBuf) -> Self {
-        Self { path, is_copy: false }
-    }
-
-    /// Where it lies.
-    #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
@@ -64,7 +64,7 @@ impl Drop for LocalFile {
 
 impl Storage {
     pub(crate) fn new(paths: Paths) -> Self {
-        Self { paths, buckets: Buckets::default() }
+        Self { paths, buckets: Buckets::default(), s3: Arc::default() }
     }
 
     /// The same files as Iceberg wants them.
@@ -88,15 +88,25 @@ impl Storage {
         }
     }
 
-    /// Gives a finished file, written under a temporary name, its place. One of the same name has the same bytes.
-    pub(crate) async fn publish(&self, temporary: &Path, uri: &str) -> Result<(), Error> {
+    /// Requests that only S3 knows, counted from here on.
+    pub(crate) async fn session(&self) -> Session {
+        Session::new(self.s3.get_or_init(s3::client).await.clone())
+    }
+
+    /// Gives a finished file, written under a temporary name, its place, and says what that asked of a store. One of
+    /// the same name has the same bytes.
+    pub(crate) async fn publish(&self, temporary: &Path, uri: &str) -> Result<Traffic, Error> {
         let published = match self.paths.place(uri) {
             Place::Local(path) => sluice_durable::publish(Step::LandFile, temporary, &path)
+                .map(|()| Traffic::default())
                 .map_err(Error::durable("put a file into its table")),
             Place::Object { bucket, key } => {
                 let store = self.open(&bucket, uri).await?;
+                let sent = std::fs::metadata(temporary).map_err(Error::io("look at", temporary))?.len();
                 let upload = Step::LandFile.run_async(sluice_durable::upload(store.as_ref(), temporary, &key)).await;
-                upload.map_err(Error::store("put", uri))
+                upload
+                    .map(|requests| Traffic { requests, sent, ..Traffic::default() })
+                    .map_err(Error::store("put", uri))
             }
         };
         // A file that went its way by renaming is gone already.

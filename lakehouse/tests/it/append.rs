@@ -82,7 +82,7 @@ async fn child_appends() {
         let payload = format!("{name}-{number}");
         let (path, record) = crate::fixture::seal(dir.path(), &payload, 3);
         let constants = crate::fixture::constants(&payload);
-        let landed = lake.land(&table, batch(&payload), &path, &record, &constants).await.unwrap();
+        let landed = lake.land(&table, batch(&payload), &path, &record, &constants).await.unwrap().file;
         lake.append(&table, batch(&payload), None, &[landed], &BTreeMap::new()).await.unwrap();
     }
 }

@@ -235,12 +235,13 @@ async fn land_chunks(fixture: &Fixture, table: &TableName, name: &str) {
         size: bytes.len() as u64,
         blake3: Digest::of(&bytes),
         rows: 5,
+        crc64nvme: None,
     };
     let path = fixture.dir.path().join(name);
     fs::write(&path, &bytes).unwrap();
     let mut constants = constants("p1");
     constants.remove("acquired_at");
-    let landed = fixture.lake.land(table, batch(name), &path, &record, &constants).await.unwrap();
+    let landed = fixture.lake.land(table, batch(name), &path, &record, &constants).await.unwrap().file;
     let head = fixture.lake.head(table).await.unwrap();
     fixture.lake.append(table, batch(name), head, &[landed], &BTreeMap::new()).await.unwrap();
 }

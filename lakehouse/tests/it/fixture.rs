@@ -18,8 +18,8 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use serde_json::{Value, json};
 use sluice_api::{
-    BatchId, ColumnSpec, ColumnType, Digest, Encoding, FactValue, Layer, PartitionField, TableFileRecord, TableName,
-    TableSpec, Transform,
+    BatchId, ColumnSpec, ColumnType, Crc64, Digest, Encoding, FactValue, Layer, PartitionField, TableFileRecord,
+    TableName, TableSpec, Transform,
 };
 use sluice_lakehouse::{Appended, CATALOG_NAME, CatalogSettings, Lake, LakeOptions, LandedFile};
 
@@ -67,7 +67,7 @@ impl Fixture {
 
     pub(crate) async fn land(&self, batch_id: BatchId, payload: &str, rows: usize) -> LandedFile {
         let (path, record) = seal(self.dir.path(), payload, rows);
-        self.lake.land(&self.table, batch_id, &path, &record, &constants(payload)).await.unwrap()
+        self.lake.land(&self.table, batch_id, &path, &record, &constants(payload)).await.unwrap().file
     }
 
     /// The single number that a query gives.
@@ -188,5 +188,14 @@ pub(crate) fn seal(dir: &Path, payload: &str, count: usize) -> (PathBuf, TableFi
     let path = dir.join(&key);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, &bytes).unwrap();
-    (path, TableFileRecord { key, size: bytes.len() as u64, blake3, rows: count as u64 })
+    (
+        path,
+        TableFileRecord {
+            key,
+            size: bytes.len() as u64,
+            blake3,
+            rows: count as u64,
+            crc64nvme: Some(Crc64::of(&bytes)),
+        },
+    )
 }

@@ -18,7 +18,7 @@ fn load(path: &std::path::Path) -> ArrowReaderMetadata {
 async fn a_stamped_file_keeps_its_body_and_gains_ids_at_every_level() {
     let fixture = Fixture::new().await;
     let (sealed, record) = seal(fixture.dir.path(), "p1", 200);
-    let landed = fixture.lake.land(&fixture.table, batch("b"), &sealed, &record, &constants("p1")).await.unwrap();
+    let landed = fixture.lake.land(&fixture.table, batch("b"), &sealed, &record, &constants("p1")).await.unwrap().file;
     let path = fixture.root().join(&landed.path);
     assert!(landed.path.ends_with(&format!("data/{}/{}.parquet", batch("b"), record.blake3)), "{}", landed.path);
     assert_eq!((landed.rows, landed.size), (200, std::fs::metadata(&path).unwrap().len()));

@@ -20,7 +20,7 @@ impl Ministack {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
-        let mut process = Command::new(program())
+        let mut process = Command::new(program("ministack"))
             .current_dir(folder.path())
             .env_clear()
             .env("HOME", folder.path())
@@ -59,14 +59,15 @@ pub(crate) fn catalog(port: u16) -> CatalogSettings {
     })
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn program() -> PathBuf {
+/// A program of the Python that tests use.
+pub(crate) fn program(name: &str) -> PathBuf {
     let python = std::env::var_os("SLUICE_TEST_PYTHON").map(PathBuf::from);
     let here = || std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("venv/bin/python");
-    let path = python.unwrap_or_else(here).with_file_name("ministack");
+    let path = python.unwrap_or_else(here).with_file_name(name);
     assert!(
         path.is_file(),
         "expected `{}`: run the tests by `cargo xtask test`, or set SLUICE_TEST_PYTHON to a Python that has \

@@ -69,7 +69,7 @@ fn chunks_file(lake: &Lake) -> (std::path::PathBuf, TableFileRecord) {
     let key = format!("landing/{blake3}.parquet");
     let path = lake.root().join(&key);
     std::fs::write(&path, &bytes).unwrap();
-    (path, TableFileRecord { key, size: bytes.len() as u64, blake3, rows: 40 })
+    (path, TableFileRecord { key, size: bytes.len() as u64, blake3, rows: 40, crc64nvme: None })
 }
 
 async fn only_file(lake: &Lake, table: &TableName) -> (std::path::PathBuf, ParquetMetaData) {
@@ -104,7 +104,7 @@ async fn what_stays_of_a_file_keeps_its_layout() {
     let table = TableName::new(Layer::Bronze, "field_chunks");
     lake.ensure_table(&table, &chunks_spec(), &BTreeMap::new()).await.unwrap();
     let (path, record) = chunks_file(&lake);
-    let landed = lake.land(&table, batch("b"), &path, &record, &BTreeMap::new()).await.unwrap();
+    let landed = lake.land(&table, batch("b"), &path, &record, &BTreeMap::new()).await.unwrap().file;
     lake.append(&table, batch("b"), None, &[landed], &BTreeMap::new()).await.unwrap();
     let (_, before) = only_file(&lake, &table).await;
     let affected = lake.affected_files(&table, &ids(&["p1"])).await.unwrap();

@@ -91,7 +91,7 @@ fn error(status: u16, kind: &str) -> Vec<u8> {
 }
 
 /// The whole request, with `Connection: close`.
-fn read_request(client: &TcpStream) -> Option<Vec<u8>> {
+pub(crate) fn read_request(client: &TcpStream) -> Option<Vec<u8>> {
     let mut reader = BufReader::new(client);
     let mut head = Vec::new();
     let mut length = 0;
@@ -107,7 +107,9 @@ fn read_request(client: &TcpStream) -> Option<Vec<u8>> {
         if let Some(value) = lower.strip_prefix("content-length:") {
             length = value.trim().parse().ok()?;
         }
-        if !lower.starts_with("connection:") {
+        if lower.starts_with("expect:") {
+            { client }.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
+        } else if !lower.starts_with("connection:") {
             head.extend_from_slice(line.as_bytes());
         }
     }
@@ -118,7 +120,7 @@ fn read_request(client: &TcpStream) -> Option<Vec<u8>> {
     Some(head)
 }
 
-fn forward(server: u16, request: &[u8]) -> Vec<u8> {
+pub(crate) fn forward(server: u16, request: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(("127.0.0.1", server)).unwrap();
     stream.write_all(request).unwrap();
     let mut answer = Vec::new();

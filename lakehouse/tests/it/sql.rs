@@ -109,7 +109,7 @@ async fn an_empty_table_has_no_rows() {
     let fixture = Fixture::new().await;
     assert_eq!(fixture.number("select count(*) from field_pixel").await, 0);
     let (path, record) = seal(fixture.dir.path(), "p", 0);
-    let landed = fixture.lake.land(&fixture.table, batch("b"), &path, &record, &constants("p")).await.unwrap();
+    let landed = fixture.lake.land(&fixture.table, batch("b"), &path, &record, &constants("p")).await.unwrap().file;
     fixture.lake.append(&fixture.table, batch("b"), None, &[landed], &BTreeMap::new()).await.unwrap();
     assert_eq!(fixture.number("select count(*) from field_pixel").await, 0);
 }

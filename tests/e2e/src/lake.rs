@@ -117,6 +117,15 @@ impl Lake {
         self.environment.push(("SLUICE_WORK".to_owned(), work));
     }
 
+    /// A lake that lay somewhere else, as a copy.
+    #[must_use]
+    pub fn copied_from(folder: &Path) -> Self {
+        let scratch = tempfile::tempdir().expect("a temporary folder can be made");
+        let path = scratch.path().join("lake");
+        copy(folder, &path).expect("a lake can be copied");
+        Self { folder: scratch, path, environment: Vec::new() }
+    }
+
     /// An empty lake with these routes.
     #[must_use]
     pub fn with_routes(routes: &str) -> Self {
@@ -242,4 +251,18 @@ impl Lake {
         rows.sort_unstable();
         rows
     }
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            std::fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
 }

@@ -87,7 +87,8 @@ impl Bucket {
         if self.stat(key).await?.is_some_and(|found| found.size == size.len()) {
             return Ok(());
         }
-        upload(self.objects.as_ref(), from, &self.path(key)?).await.map_err(self.failed("put", key))
+        let put = upload(self.objects.as_ref(), from, &self.path(key)?).await;
+        put.map(|_requests| ()).map_err(self.failed("put", key))
     }
 
     pub(super) async fn remove(&self, key: &str) -> Result<(), StoreError> {
@@ -125,20 +126,23 @@ impl Bucket {
     }
 }
 
-/// Puts a file; the object is there whole or not at all.
-pub async fn upload(store: &dyn ObjectStore, from: &Path, to: &ObjectPath) -> Result<()> {
+/// Puts a file, in so many requests; the object is there whole or not at all.
+pub async fn upload(store: &dyn ObjectStore, from: &Path, to: &ObjectPath) -> Result<u64> {
     let mut file = File::open(from).map_err(failed)?;
     let first = next_part(&mut file).map_err(failed)?;
     if first.len() < PART_BYTES {
-        return store.put(to, first.into()).await.map(|_put| ());
+        return store.put(to, first.into()).await.map(|_put| 1);
     }
     let mut upload = WriteMultipart::new_with_chunk_size(store.put_multipart(to).await?, PART_BYTES);
     let mut part = first;
+    // Beginning and completing it are requests too.
+    let mut requests = 2;
     while !part.is_empty() {
         if let Err(error) = upload.wait_for_capacity(PARTS_AT_ONCE).await {
             let _aborted = upload.abort().await;
             return Err(error);
         }
+        requests += 1;
         upload.put(part);
         part = match next_part(&mut file) {
             Ok(part) => part,
@@ -148,7 +152,7 @@ pub async fn upload(store: &dyn ObjectStore, from: &Path, to: &ObjectPath) -> Re
             }
         };
     }
-    upload.finish().await.map(|_put| ())
+    upload.finish().await.map(|_put| requests)
 }
 
 fn next_part(file: &mut File) -> io::Result<Bytes> {

@@ -14,6 +14,7 @@ mod command_line;
 mod crash_points;
 mod cubes;
 mod duplicates;
+mod earlier_builds;
 mod flatten;
 mod foreign_readers;
 mod foreign_tables;
