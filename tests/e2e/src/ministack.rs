@@ -88,6 +88,12 @@ impl Ministack {
         assert!(put.starts_with("HTTP/1.1 200"), "{put}");
     }
 
+    /// Removes an object.
+    pub fn delete(&self, bucket: &str, key: &str) {
+        let deleted = self.request(&format!("DELETE /{bucket}/{key}"), "");
+        assert!(deleted.starts_with("HTTP/1.1 204"), "{deleted}");
+    }
+
     /// The keys in a bucket below a prefix.
     #[must_use]
     pub fn keys(&self, bucket: &str, prefix: &str) -> Vec<String> {

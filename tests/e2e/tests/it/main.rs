@@ -20,6 +20,7 @@ mod foreign_readers;
 mod foreign_tables;
 mod kerchunk;
 mod land_facts;
+mod landed_objects;
 mod maintenance;
 mod quarantine;
 mod remote;
