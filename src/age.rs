@@ -1,6 +1,7 @@
 //! Ages on the command line: `30m`, `12h`, `7d`, `2w`.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use sluice_durable::clock;
 
@@ -9,6 +10,16 @@ use sluice_durable::clock;
 pub(crate) struct Age(i64);
 
 impl Age {
+    /// As a length of time.
+    pub(crate) fn duration(self) -> Duration {
+        Duration::from_micros(self.0.unsigned_abs())
+    }
+
+    /// In microseconds.
+    pub(crate) fn micros(self) -> i64 {
+        self.0
+    }
+
     /// The time that lies so far back, in microseconds since 1970.
     pub(crate) fn before_now(self) -> i64 {
         clock::now_micros().saturating_sub(self.0)

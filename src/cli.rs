@@ -1,4 +1,5 @@
 mod catalog;
+mod ingest;
 mod maintenance;
 
 use std::path::PathBuf;
@@ -8,6 +9,8 @@ use sluice_lakehouse::BranchName;
 
 pub(crate) use catalog::{AuthKind, CatalogKind, InitArgs, ServeArgs};
 use catalog::{INIT_EXAMPLES, SERVE_EXAMPLES};
+use ingest::INGEST_HELP;
+pub(crate) use ingest::{BundleArgs, IngestAction, JobArgs, LambdaArgs, RunArgs, SweepArgs, WorkArgs};
 use maintenance::{
     BRANCH_HELP, COMPACT_HELP, EXPIRE_HELP, ORPHANS_HELP, REWRITE_MANIFESTS_HELP, SCHEMA_HELP, TAG_HELP,
 };
@@ -42,6 +45,10 @@ pub(crate) struct Cli {
     /// More lines on stderr: -v what is done, -vv how.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+
+    /// How log lines are written: `json` gives one object on each line, with payload_id and batch_id as fields.
+    #[arg(long, global = true, env = "SLUICE_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) log_format: LogFormat,
 
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -195,6 +202,12 @@ pub(crate) enum Verb {
     /// unless `--read-write` is given.
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArgs),
+    /// Land what edge hosts announce, as a service: from a queue, batch by batch.
+    #[command(after_help = INGEST_HELP)]
+    Ingest {
+        #[command(subcommand)]
+        action: IngestAction,
+    },
     /// Land the demo's payloads and ask the demo's questions.
     Demo(DemoArgs),
 }
@@ -329,6 +342,16 @@ pub(crate) struct DemoArgs {
     /// Folder of the demo's lake.
     #[arg(long, default_value = "sluice-demo", value_name = "DIR")]
     pub(crate) dir: PathBuf,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines.
+    Json,
 }
 
 /// How results are printed.

@@ -35,7 +35,7 @@ pub(crate) enum Exit {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    settings::log_to_stderr(cli.verbose);
+    settings::log_to_stderr(cli.verbose, cli.log_format, matches!(cli.verb, Verb::Ingest { .. }));
     match run(cli) {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::Quarantined) => ExitCode::from(3),
@@ -90,6 +90,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Quarantine { action } => runtime.block_on(verb::quarantine::run(&lake, action)),
         Verb::Export(args) => runtime.block_on(verb::export::run(&lake, args)),
         Verb::Serve(args) => runtime.block_on(verb::serve::run(&lake, args)),
+        Verb::Ingest { action } => runtime.block_on(verb::ingest::run(&lake, action)),
         Verb::Demo(args) => runtime.block_on(verb::demo::run(args)),
     }
 }

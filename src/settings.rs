@@ -4,9 +4,13 @@ use std::path::PathBuf;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::cli::LogFormat;
+
 /// Log lines go to stderr, so that stdout holds results alone. `SLUICE_LOG` overrides the flag.
-pub(crate) fn log_to_stderr(verbose: u8) {
-    let default = match verbose {
+///
+/// A service tells what it does unasked.
+pub(crate) fn log_to_stderr(verbose: u8, format: LogFormat, is_service: bool) {
+    let default = match verbose + u8::from(is_service) {
         0 => "warn",
         1 => "info",
         _ => "debug",
@@ -14,7 +18,12 @@ pub(crate) fn log_to_stderr(verbose: u8) {
     let filter = EnvFilter::try_from_env("SLUICE_LOG").unwrap_or_else(|_| {
         EnvFilter::new(format!("{default},datafusion=warn,wasmtime=warn,cranelift=warn,iceberg=warn,aws_config=error"))
     });
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match (format, is_service) {
+        (LogFormat::Json, _) => lines.json().init(),
+        (LogFormat::Text, true) => lines.init(),
+        (LogFormat::Text, false) => lines.without_time().init(),
+    }
 }
 
 /// The node's name where no route gives one.

@@ -51,6 +51,12 @@ impl Bundler {
         if waited >= self.limits.age_micros_max { self.cut() } else { None }
     }
 
+    /// When the oldest candidate will have waited long enough.
+    #[must_use]
+    pub fn due_at(&self) -> Option<i64> {
+        Some(self.oldest_micros?.saturating_add(self.limits.age_micros_max))
+    }
+
     /// Whatever is pending, sorted.
     pub fn cut(&mut self) -> Option<Vec<Candidate>> {
         self.bytes = 0;

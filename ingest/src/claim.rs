@@ -43,11 +43,12 @@ struct Duplicate {
 
 /// Claims every candidate of a plan; doing it again gives the same members.
 pub(crate) async fn claim(ledger: &Ledger, plan: &Plan) -> Result<Claimed, Error> {
-    let claims = stream::iter(&plan.candidates).map(async |candidate| {
-        let ours = Claim { batch_id: plan.batch_id, key: candidate.key.clone(), version: candidate.version };
+    let batch_id = plan.batch_id;
+    let claims = stream::iter(plan.candidates.clone()).map(|candidate| async move {
+        let ours = Claim { batch_id, key: candidate.key.clone(), version: candidate.version };
         let claim_key = keys::claim(candidate.payload_id, candidate.stage, candidate.revision);
         let standing = create(ledger, &claim_key, &ours, Step::Claim).await?;
-        Ok((candidate, ours, standing))
+        Ok::<_, Error>((candidate, ours, standing))
     });
     let claims: Vec<_> = claims.buffered(CLAIMS_AT_ONCE).try_collect().await?;
     let mut claimed = Claimed::default();

@@ -61,6 +61,21 @@ pub enum Error {
         #[source]
         source: sluice_durable::StoreError,
     },
+    /// A queue cannot be asked.
+    #[error(transparent)]
+    Queue(#[from] crate::QueueError),
+    /// A planned batch cannot be handed over.
+    #[error(transparent)]
+    Dispatch(#[from] crate::DispatchError),
+    /// Whoever worked on a batch ended abruptly.
+    #[error("expected the batch to be worked on to its end, found that its worker was cut off")]
+    Worker(#[source] tokio::task::JoinError),
+    /// A batch that nobody planned.
+    #[error("expected the plan of batch {0} in the lake's ledger, found none")]
+    NoBatch(sluice_api::BatchId),
+    /// A function was called with something else than messages.
+    #[error("read the messages of a call")]
+    Call(#[source] serde_json::Error),
     /// The lakehouse failed.
     #[error("{action}")]
     Lake {
@@ -96,6 +111,9 @@ impl Error {
                 }
             }
             Self::Record { .. } | Self::Rows(_) | Self::Selection(_) => Class::Fatal,
+            Self::Worker(_) | Self::NoBatch(_) | Self::Call(_) => Class::Fatal,
+            Self::Queue(source) => source.class(),
+            Self::Dispatch(source) => source.class,
             Self::Lake { source, .. } => source.class(),
         }
     }

@@ -9,8 +9,13 @@ mod batch;
 mod branch;
 mod claim;
 mod commit;
+mod dispatch;
+pub mod envelope;
 mod error;
 mod follow;
+mod intake;
+#[cfg(feature = "aws")]
+mod lambda;
 mod land;
 mod operate;
 mod payloads;
@@ -23,6 +28,7 @@ mod result;
 mod revision;
 mod rollback;
 mod select;
+mod service;
 mod sweep;
 mod undo;
 mod verify;
@@ -30,15 +36,23 @@ mod verify;
 pub use arrival::{Arrival, Candidate};
 pub use batch::{BatchLimits, Bundler};
 pub use branch::DroppedBranch;
+#[cfg(feature = "aws")]
+pub use dispatch::AwsBatch;
+pub use dispatch::{Dispatch, DispatchError, Finished, Unattended, Workers};
 pub use error::Error;
 pub use follow::{Station, follow};
+#[cfg(feature = "aws")]
+pub use lambda::{Answer, Function, ItemFailure};
 pub use payloads::payloads_spec;
 pub use pipeline::{Event, Ingest, Landed, Report};
 pub use quarantine::{list as list_quarantine, list_all as list_all_quarantined};
-pub use queue::{EmbeddedQueue, Message, Queue};
+#[cfg(feature = "aws")]
+pub use queue::SqsQueue;
+pub use queue::{EmbeddedQueue, Message, Queue, QueueError, Receipt, Refused};
 pub use replay::Replay;
 pub use revision::Landing;
 pub use rollback::RollbackPlan;
 pub use select::{Selected, Selection};
+pub use service::{Service, ServiceOptions, Stop, Stopper, Totals};
 pub use undo::{Preview, Undone};
 pub use verify::{Finding, FindingKind, Verified};

@@ -1,26 +1,28 @@
 //! One batch, from messages to rows:
-//! receive -> plan -> claim -> acknowledge | work: verify -> land -> result -> commit -> done.
+//! receive -> plan -> claim -> acknowledge (`intake`) | work: verify -> land -> result -> commit -> done.
 //!
 //! A crash anywhere is mended by running again: [`Ingest::run`] first finishes what was planned and is not done.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_api::{BatchId, Class, PayloadId, PayloadManifest, Stage, TableName, chain};
 use sluice_durable::{Step, clock};
 use sluice_lakehouse::{Lake, Ledger};
 
-use crate::batch::{BatchLimits, Bundler};
-use crate::claim::{Claimed, Member, answered, claim, note_duplicate};
+use crate::batch::BatchLimits;
+use crate::claim::{Claimed, Member, claim};
+use crate::intake::Intake;
 use crate::land::land_member;
 use crate::plan::Plan;
-use crate::queue::Message;
 use crate::result::{BatchResult, Done, Rejected, TableResult};
 use crate::revision::{Standing, standing};
-use crate::{Arrival, Candidate, EmbeddedQueue, Error, Queue, payloads, quarantine, sweep};
+use crate::sweep::Sweeper;
+use crate::{Arrival, Candidate, EmbeddedQueue, Error, payloads, quarantine, sweep};
 
-const HIDDEN_MICROS: i64 = 600_000_000;
+const HIDDEN: Duration = Duration::from_secs(600);
 const RECEIVE_MAX: usize = 200;
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
@@ -29,7 +31,7 @@ const LOCK_POLL: Duration = Duration::from_millis(20);
 pub struct Ingest {
     pub(crate) lake: Lake,
     pub(crate) ledger: Ledger,
-    limits: BatchLimits,
+    pub(crate) limits: BatchLimits,
 }
 
 /// For a progress bar.
@@ -68,6 +70,8 @@ pub struct Report {
     pub duplicates: Vec<(PayloadId, BatchId)>,
     /// Went to quarantine.
     pub rejected: Vec<(PayloadId, String)>,
+    /// Why messages were left to the dead letters of their queue.
+    pub left: Vec<String>,
 }
 
 impl Ingest {
@@ -76,6 +80,12 @@ impl Ingest {
     pub fn new(lake: Lake) -> Self {
         let ledger = lake.ledger();
         Self { lake, ledger, limits: BatchLimits::default() }
+    }
+
+    /// The same with other limits of a batch.
+    #[must_use]
+    pub fn with_limits(self, limits: BatchLimits) -> Self {
+        Self { limits, ..self }
     }
 
     /// The landing that an arrival of this payload may claim; none where the payload has landed, or was taken out and
@@ -98,9 +108,7 @@ impl Ingest {
                 failed.get_or_insert(error);
             }
         }
-        let mut queue = EmbeddedQueue::default();
-        sweep::announcements(&self.ledger, &mut queue).await?;
-        for batch_id in self.bundle(&mut queue, &mut report).await? {
+        for batch_id in self.plan_announced(&mut report).await? {
             if let Err(error) = self.work(batch_id, &mut report, on_event).await {
                 failed.get_or_insert(error);
             }
@@ -116,98 +124,45 @@ impl Ingest {
         Ok(report)
     }
 
-    /// receive -> plan -> claim -> acknowledge.
-    async fn bundle(&self, queue: &mut (dyn Queue + '_), report: &mut Report) -> Result<Vec<BatchId>, Error> {
-        // A batch commits to one branch.
-        let mut bundlers: BTreeMap<Option<String>, Bundler> = BTreeMap::new();
-        let mut receipts: BTreeMap<String, u64> = BTreeMap::new();
+    /// Batches of every announcement that nobody claimed, planned and claimed.
+    async fn plan_announced(&self, report: &mut Report) -> Result<Vec<BatchId>, Error> {
+        let queue = Arc::new(EmbeddedQueue::new(HIDDEN));
+        for body in Sweeper::new(self.ledger.clone(), None).announcements().await? {
+            queue.send(body);
+        }
+        let mut intake = Intake::new(self.clone(), vec![queue], HIDDEN);
         let mut planned = Vec::new();
         loop {
-            let now = clock::now_micros();
-            let messages = queue.receive(RECEIVE_MAX, HIDDEN_MICROS, now);
-            if messages.is_empty() {
-                break;
+            let messages = intake.queue(0).receive(RECEIVE_MAX, Duration::ZERO).await?;
+            let is_empty = messages.is_empty();
+            intake.take(0, messages, report).await?;
+            if is_empty {
+                intake.cut_all();
             }
-            for message in messages {
-                if let Some(candidate) = self.candidate(&message, report).await? {
-                    receipts.insert(candidate.key.clone(), message.receipt);
-                    let bundler = bundlers.entry(candidate.branch.clone());
-                    let bundler = bundler.or_insert_with(|| Bundler::new(self.limits));
-                    if let Some(batch) = bundler.push(candidate, now) {
-                        planned.extend(self.plan(batch, queue, &receipts).await?);
-                    }
-                } else {
-                    queue.acknowledge(message.receipt);
-                }
+            while let Some(batch_id) = intake.plan_next().await? {
+                planned.push(batch_id);
             }
-        }
-        for batch in bundlers.values_mut().filter_map(Bundler::cut) {
-            planned.extend(self.plan(batch, queue, &receipts).await?);
-        }
-        Ok(planned)
-    }
-
-    /// The candidate of a message; none where it is answered: rejected, or claimed by another batch.
-    async fn candidate(&self, message: &Message, report: &mut Report) -> Result<Option<Candidate>, Error> {
-        let arrival = Arrival::of_key(&message.body)?;
-        let payload_id = arrival.payload_id;
-        if let Some(batch_id) = answered(&self.ledger, &arrival).await? {
-            report.duplicates.push((payload_id, batch_id));
-            return Ok(None);
-        }
-        let revision = match standing(&self.ledger, payload_id, arrival.stage, Some(&arrival.key)).await? {
-            Standing::Open(revision) => revision,
-            Standing::Claimed(_, claim) => {
-                note_duplicate(&self.ledger, &arrival.key, claim.batch_id).await?;
-                report.duplicates.push((payload_id, claim.batch_id));
-                return Ok(None);
+            if is_empty {
+                return Ok(planned);
             }
-        };
-        let read = self.announcement(&message.body).await.and_then(|body| arrival.read(&body, revision));
-        match read {
-            Ok((candidate, _)) => Ok(Some(candidate)),
-            Err(error) if error.class() == Class::Rejected => {
-                let reason = chain(&error);
-                let now = clock::now_micros();
-                let class = error.class();
-                quarantine::record(&self.lake, &message.body, Some(payload_id), None, reason.clone(), class, now)
-                    .await?;
-                report.rejected.push((payload_id, reason));
-                Ok(None)
-            }
-            Err(error) => Err(error),
         }
     }
 
-    async fn announcement(&self, key: &str) -> Result<Vec<u8>, Error> {
+    /// Finishes a planned batch from wherever it stands.
+    pub async fn work_on(&self, batch_id: BatchId, on_event: &(dyn Fn(Event<'_>) + Sync)) -> Result<Report, Error> {
+        if Plan::read(&self.ledger, batch_id).await?.is_none() {
+            return Err(Error::NoBatch(batch_id));
+        }
+        let mut report = Report::default();
+        self.work(batch_id, &mut report, on_event).await?;
+        Ok(report)
+    }
+
+    pub(crate) async fn announcement(&self, key: &str) -> Result<Vec<u8>, Error> {
         match self.lake.store().read(key).await.map_err(Error::store("read an announcement"))? {
             Some(body) => Ok(body.into()),
             None => Err(Error::NoAnnouncement(key.to_owned())),
         }
-    }
-
-    /// Plan, then claims, then acknowledge: a message may go once its payload is claimed by a durable plan. A batch
-    /// holds first landings or later ones, never both.
-    async fn plan(
-        &self,
-        candidates: Vec<Candidate>,
-        queue: &mut (dyn Queue + '_),
-        receipts: &BTreeMap<String, u64>,
-    ) -> Result<Vec<BatchId>, Error> {
-        let (first, later): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|candidate| candidate.revision == 0);
-        let mut planned = Vec::new();
-        for candidates in [first, later].into_iter().filter(|candidates| !candidates.is_empty()) {
-            let plan = Plan::of(candidates);
-            plan.write(&self.ledger).await?;
-            claim(&self.ledger, &plan).await?;
-            for candidate in &plan.candidates {
-                if let Some(receipt) = receipts.get(&candidate.key) {
-                    queue.acknowledge(*receipt);
-                }
-            }
-            planned.push(plan.batch_id);
-        }
-        Ok(planned)
     }
 
     /// Finishes a batch from wherever it stands: claims again, lands, decides, commits.
@@ -284,6 +239,8 @@ impl Ingest {
                         let slot = by_table.entry(table.clone());
                         slot.or_insert(TableResult { table, head: None, files: vec![] }).files.extend(files);
                     }
+                    let payload_id = member.candidate.payload_id;
+                    tracing::info!(%payload_id, %batch_id, revision = member.revision, "landed");
                     accepted.push(member.clone());
                     on_event(Event::MemberLanded(member.candidate.payload_id));
                 }
@@ -342,11 +299,17 @@ impl Ingest {
             visible.push((member.clone(), self.manifest(member).await?));
         }
         self.commit(result, &visible, on_event).await?;
+        let batch_id = result.batch_id;
+        for (member, manifest) in &visible {
+            let (payload_id, rows) = (member.candidate.payload_id, manifest.rows_out);
+            tracing::info!(%payload_id, %batch_id, revision = member.revision, rows, "visible");
+        }
         for Rejected { member, reason, class } in &result.rejected {
             let Candidate { key, payload_id, .. } = &member.candidate;
             let dataset = self.manifest(member).await.ok().map(|manifest| manifest.dataset);
             let now = clock::now_micros();
             quarantine::record(&self.lake, key, Some(*payload_id), dataset, reason.clone(), *class, now).await?;
+            tracing::warn!(%payload_id, %batch_id, reason, "rejected");
             report.rejected.push((*payload_id, reason.clone()));
         }
         for (_, manifest) in &visible {

@@ -9,6 +9,7 @@ pub(crate) mod export;
 pub(crate) mod flatten;
 pub(crate) mod follow;
 pub(crate) mod history;
+pub(crate) mod ingest;
 pub(crate) mod init;
 pub(crate) mod land;
 pub(crate) mod orphans;

@@ -106,6 +106,26 @@ digest_id! {
     BatchId
 }
 
+digest_id! {
+    /// Identity of an arrival, as a queue sees it: see [`ArrivalId::of`].
+    ArrivalId
+}
+
+impl ArrivalId {
+    /// BLAKE3 over bucket, key and version or ETag of an object, each written as its length (u64 little endian) and
+    /// bytes. An object that is written over is another arrival; an event that is delivered again is not.
+    #[must_use]
+    pub fn of(bucket: &str, key: &str, version: Option<&str>) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"sluice arrival 1\n");
+        for text in [bucket, key].into_iter().chain(version) {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        Self(hasher.finalize().into())
+    }
+}
+
 impl PayloadId {
     /// BLAKE3 over the sorted (role, size, BLAKE3) of the measured parts. Names are facts, not identity: the same
     /// bytes are the same payload, everywhere, forever.

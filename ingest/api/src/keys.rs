@@ -96,8 +96,12 @@ pub fn announcement_key(
 /// Payload, stage and revision of an announcement key; none for any other key.
 #[must_use]
 pub fn parse_announcement_key(key: &str) -> Option<(PayloadId, Stage, u32)> {
-    let rest = key.strip_prefix("announce/")?;
-    let file = rest.rsplit('/').next()?.strip_suffix(".json")?;
+    let segments: Vec<&str> = key.strip_prefix("announce/")?.split('/').collect();
+    let [_day, _region, _site, _node, file] = segments[..] else { return None };
+    if segments.iter().any(|segment| path_segment(segment) != *segment) {
+        return None;
+    }
+    let file = file.strip_suffix(".json")?;
     let mut fields = file.split('.');
     let payload_id = fields.next()?.parse().ok()?;
     let stage = Stage::parse(fields.next()?)?;
@@ -122,6 +126,10 @@ mod tests {
         assert!(key.starts_with("announce/2023-11-14/local/north_field/n1/"), "{key}");
         assert_eq!(parse_announcement_key(&key), Some((payload_id, Stage::Full, 3)));
         assert_eq!(parse_announcement_key("announce/x/y.json"), None);
+        let file = format!("{payload_id}.full.0.json");
+        for folder in ["announce", "announce/d/r/s", "announce/d/r/s/n/m", "announce/d/r/../n", "announce/d/r//n"] {
+            assert_eq!(parse_announcement_key(&format!("{folder}/{file}")), None, "{folder}");
+        }
     }
 
     #[test]

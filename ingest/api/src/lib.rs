@@ -13,7 +13,7 @@ mod schema;
 pub use class::Class;
 pub use crc64::{Crc64, Crc64Hasher, InvalidCrc64};
 pub use facts::{FactValue, Facts};
-pub use ids::{BatchId, Digest, InvalidDigest, PayloadId};
+pub use ids::{ArrivalId, BatchId, Digest, InvalidDigest, PayloadId};
 pub use keys::{Day, LandingPrefix, announcement_key, landing_key, parse_announcement_key, path_segment};
 pub use manifest::{
     MANIFEST_VERSION, MANIFEST_VERSION_OLDEST, ManifestError, PartRecord, PayloadManifest, Provenance, RejectedRows,

@@ -16,11 +16,13 @@ pub enum Sabotage {
     SwapFieldIds,
     /// A snapshot that rewrites manifests leaves one out.
     ForgetManifest,
+    /// A message goes as soon as it is read, before anything that it tells of is claimed.
+    AcknowledgeEarly,
 }
 
 impl Sabotage {
-    /// All of them.
-    pub const ALL: [Self; 5] =
+    /// Those that a look at the tables shows; the others need a crash at the right place.
+    pub const IN_TABLES: [Self; 5] =
         [Self::CommitTwice, Self::SkipSearch, Self::ReuseFieldId, Self::SwapFieldIds, Self::ForgetManifest];
 
     /// Its name in the environment variable.
@@ -32,6 +34,7 @@ impl Sabotage {
             Self::ReuseFieldId => "reuse-field-id",
             Self::SwapFieldIds => "swap-field-ids",
             Self::ForgetManifest => "forget-manifest",
+            Self::AcknowledgeEarly => "acknowledge-early",
         }
     }
 

@@ -1,29 +1,61 @@
 //! The queue seam: three methods. A message is hidden while it is worked on, comes back when its time is over, and is
-//! gone once acknowledged.
+//! gone once acknowledged. Delivery is at least once and in any order.
+//!
+//! How long a received message stays hidden at first is the queue's own setting. What nobody acknowledges goes to the
+//! dead letter queue by its receive count, which is the server's business.
 
 mod embedded;
+mod error;
+#[cfg(feature = "aws")]
+mod sqs;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
 
 pub use embedded::EmbeddedQueue;
+pub use error::QueueError;
+#[cfg(feature = "aws")]
+pub use sqs::SqsQueue;
 
-/// One message: the key of an announcement, and the receipt to extend or acknowledge it by.
+/// Proof of one delivery of a message: what it is extended and acknowledged by. The next delivery has another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Receipt(pub String);
+
+/// One delivery of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The key of an announcement.
+    /// The same for every delivery; for people who look for it in the queue's own tools.
+    pub id: String,
+    /// What [`crate::envelope::open`] reads.
     pub body: String,
-    /// Valid for this delivery only.
-    pub receipt: u64,
+    /// Of this delivery.
+    pub receipt: Receipt,
     /// How often it has been received, this time included.
     pub receive_count: u32,
 }
 
-/// A queue with at-least-once delivery. Time is an argument, in microseconds.
-pub trait Queue: Send {
-    /// At most `max` messages, hidden for `hidden_micros`.
-    fn receive(&mut self, max: usize, hidden_micros: i64, now_micros: i64) -> Vec<Message>;
+/// A receipt for which nothing was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Which.
+    pub receipt: Receipt,
+    /// What the queue said.
+    pub reason: String,
+}
 
-    /// Hides a received message for longer; false where its receipt is no longer valid.
-    fn extend(&mut self, receipt: u64, hidden_micros: i64, now_micros: i64) -> bool;
+/// A queue with at-least-once delivery.
+#[async_trait]
+pub trait Queue: fmt::Debug + Send + Sync {
+    /// At most `max` messages, hidden from now on. Returns as soon as there are any, and without any after `wait`.
+    async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Message>, QueueError>;
 
-    /// Removes a received message; removing it again is fine.
-    fn acknowledge(&mut self, receipt: u64);
+    /// Keeps received messages hidden for this long from now; nothing makes them visible at once. Those that can no
+    /// longer be held are returned: others may have them.
+    async fn extend(&self, receipts: &[Receipt], hidden: Duration) -> Result<Vec<Refused>, QueueError>;
+
+    /// Removes received messages; those that could not be removed are returned. Removing one again, or too late, does no
+    /// harm, though some servers tell that they found nothing to remove.
+    async fn acknowledge(&self, receipts: &[Receipt]) -> Result<Vec<Refused>, QueueError>;
 }

@@ -8,6 +8,7 @@
 mod lake;
 mod ministack;
 mod python;
+mod queue;
 mod samples;
 mod served;
 mod surroundings;
@@ -15,6 +16,7 @@ mod surroundings;
 pub use lake::{Lake, Landing};
 pub use ministack::Ministack;
 pub use python::{check, check_readers, python};
+pub use queue::ServerQueue;
 pub use samples::{facts, samples};
 pub use served::Served;
 pub use surroundings::{interop, program, setting};

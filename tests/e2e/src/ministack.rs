@@ -102,11 +102,15 @@ impl Ministack {
         keys.map(|(key, _)| key.to_owned()).collect()
     }
 
-    /// As the server's own root, whose signature it never checks.
     fn request(&self, line: &str, body: &str) -> String {
+        self.request_to("iam", line, body)
+    }
+
+    /// As the server's own root, whose signature it never checks.
+    pub(crate) fn request_to(&self, service: &str, line: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("ministack listens");
-        let root =
-            "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=x";
+        let scope = format!("20260101/us-east-1/{service}/aws4_request");
+        let root = format!("AWS4-HMAC-SHA256 Credential=test/{scope}, SignedHeaders=host, Signature=x");
         let form = "application/x-www-form-urlencoded";
         let length = body.len();
         let authorization =

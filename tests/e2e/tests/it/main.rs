@@ -18,6 +18,8 @@ mod earlier_builds;
 mod flatten;
 mod foreign_readers;
 mod foreign_tables;
+mod ingest;
+mod ingest_lambda;
 mod kerchunk;
 mod land_facts;
 mod landed_objects;
