@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
-use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, Result, WriteMultipart};
+use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, Result, WriteMultipart};
 
 use super::{StoreError, Stored, error::is_transient};
 use crate::Created;
@@ -112,18 +112,24 @@ impl Bucket {
 
     pub(super) async fn stat(&self, key: &str) -> Result<Option<Stored>, StoreError> {
         match self.objects.head(&self.path(key)?).await {
-            Ok(found) => Ok(Some(Stored { size: found.size, etag: found.e_tag, version: found.version })),
+            Ok(found) => Ok(Some(stored(found))),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed("look for", key)(error)),
         }
     }
 
-    pub(super) async fn list(&self, below: &str) -> Result<Vec<String>, StoreError> {
+    pub(super) async fn list(&self, below: &str) -> Result<Vec<(String, Stored)>, StoreError> {
         let cut = if self.prefix.is_empty() { 0 } else { self.prefix.len() + 1 };
         let listed = self.objects.list(Some(&self.path(below)?));
-        let keys = listed.map_ok(|found| found.location.as_ref().get(cut..).unwrap_or_default().to_owned());
+        let keys =
+            listed.map_ok(|found| (found.location.as_ref().get(cut..).unwrap_or_default().to_owned(), stored(found)));
         keys.try_collect().await.map_err(self.failed("list", below))
     }
+}
+
+fn stored(found: ObjectMeta) -> Stored {
+    let modified_micros = found.last_modified.timestamp_micros();
+    Stored { size: found.size, etag: found.e_tag, version: found.version, modified_micros }
 }
 
 /// Puts a file, in so many requests; the object is there whole or not at all.

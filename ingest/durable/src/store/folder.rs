@@ -1,6 +1,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 
@@ -21,11 +22,17 @@ pub(super) fn read(path: &Path) -> Result<Option<Bytes>, StoreError> {
 
 pub(super) fn stat(path: &Path) -> Result<Option<Stored>, StoreError> {
     match fs::metadata(path) {
-        Ok(found) if found.is_file() => Ok(Some(Stored { size: found.len(), etag: None, version: None })),
+        Ok(found) if found.is_file() => Ok(Some(stored(&found))),
         Ok(_) => Ok(None),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed("look for", path)(error)),
     }
+}
+
+fn stored(found: &fs::Metadata) -> Stored {
+    let since = found.modified().ok().and_then(|modified| modified.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let modified_micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+    Stored { size: found.len(), etag: None, version: None, modified_micros }
 }
 
 /// A hard link where both share a file system, else a copy; either way whole or not at all.
@@ -46,7 +53,7 @@ pub(super) fn put_file(step: Step, from: &Path, to: &Path) -> Result<(), StoreEr
 }
 
 /// Files below `root/below` by their keys; hidden ones are being written.
-pub(super) fn list(root: &Path, below: &str) -> Result<Vec<String>, StoreError> {
+pub(super) fn list(root: &Path, below: &str) -> Result<Vec<(String, Stored)>, StoreError> {
     let mut keys = Vec::new();
     let mut folders = vec![root.join(below)];
     while let Some(folder) = folders.pop() {
@@ -61,7 +68,13 @@ pub(super) fn list(root: &Path, below: &str) -> Result<Vec<String>, StoreError> 
             if entry.file_type().map_err(failed("look at", &path))?.is_dir() {
                 folders.push(path);
             } else if !entry.file_name().to_string_lossy().starts_with('.') {
-                keys.push(path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned());
+                let key = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+                match entry.metadata() {
+                    Ok(found) => keys.push((key, stored(&found))),
+                    // Removed since it was listed.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    Err(error) => return Err(failed("look at", &path)(error)),
+                }
             }
         }
     }

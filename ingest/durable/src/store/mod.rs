@@ -40,6 +40,8 @@ pub struct Stored {
     pub etag: Option<String>,
     /// Its version, in a bucket that keeps them.
     pub version: Option<String>,
+    /// When it was put, in microseconds since 1970, by the clock of the store.
+    pub modified_micros: i64,
 }
 
 impl Store {
@@ -130,14 +132,19 @@ impl Store {
 
     /// All keys below a folder (`ledger/batches`), sorted.
     pub async fn list(&self, below: &str) -> Result<Vec<String>, StoreError> {
+        Ok(self.list_stored(below).await?.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// [`Store::list`] with what is known of each.
+    pub async fn list_stored(&self, below: &str) -> Result<Vec<(String, Stored)>, StoreError> {
         let below = below.trim_end_matches('/');
         check(below)?;
-        let mut keys = match &self.place {
+        let mut found = match &self.place {
             Place::Folder(root) => folder::list(root, below)?,
             Place::Bucket(bucket) => bucket.list(below).await?,
         };
-        keys.sort_unstable();
-        Ok(keys)
+        found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        Ok(found)
     }
 }
 
