@@ -3,6 +3,7 @@
 //! The measuring is done by the scripts in `tests/interop`, which run every contender in a process of its own, read
 //! its time and peak memory from the kernel, and compare the files that were written.
 
+mod ingest;
 mod lakehouse;
 
 use std::fs;
@@ -28,6 +29,8 @@ pub(crate) enum Subject {
     Trace,
     /// Queries, commits and landing of the lakehouse.
     Lakehouse,
+    /// Announcements from the queue to rows.
+    Ingest,
 }
 
 /// How figures are printed; the peers of cube and trace have tables alone.
@@ -59,12 +62,13 @@ pub(crate) fn run(workspace: &Workspace, subject: Option<Subject>, small: bool, 
     let venv = Venv::ensure(workspace)?;
     venv.install(workspace, &workspace.root.join("tests/interop/requirements.txt"))?;
     let folder = workspace.target.join("bench").join(if small { "small" } else { "full" });
-    for each in [Subject::Cube, Subject::Trace, Subject::Lakehouse] {
+    for each in [Subject::Cube, Subject::Trace, Subject::Lakehouse, Subject::Ingest] {
         if subject.is_some_and(|wanted| wanted != each) {
             continue;
         }
         match each {
             Subject::Lakehouse => lakehouse::measure(workspace, &venv, &folder, small, format)?,
+            Subject::Ingest => ingest::measure(workspace, &venv, &folder, small, format)?,
             _ => measure(workspace, &venv, each, &folder, small)?,
         }
     }
