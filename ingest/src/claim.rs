@@ -10,7 +10,7 @@ use crate::revision::{Claimant, claims};
 use crate::{Arrival, Candidate, Error};
 
 /// Each is a request to a store that may be far away.
-const CLAIMS_AT_ONCE: usize = 16;
+const CLAIMS_AT_ONCE: usize = 64;
 
 /// The durable fact that a (payload, stage, revision) belongs to exactly one batch, and through which candidate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,10 @@
 //! One member: its tables are made ready, its files verified and stamped into them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use sluice_api::{BatchId, FactValue, PayloadManifest, TableFileRecord, TableName};
+use sluice_api::{BatchId, Digest, FactValue, PayloadManifest, TableFileRecord, TableFiles, TableName};
 use sluice_lakehouse::{Lake, LandedFile};
 
 use crate::Error;
@@ -17,20 +18,49 @@ const FILES_AT_ONCE: usize = 4;
 /// The files of one member by table.
 pub(crate) type LandedTables = Vec<(TableName, Vec<LandedFile>)>;
 
+/// The tables that a batch has made ready, so that each is looked at once for what many members bring to it.
+#[derive(Debug, Default)]
+pub(crate) struct ReadyTables {
+    known: Mutex<BTreeSet<(TableName, Digest)>>,
+}
+
+impl ReadyTables {
+    fn known(&self) -> MutexGuard<'_, BTreeSet<(TableName, Digest)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Schema changes are committed here; two members that bring the same at the same time both look.
+    async fn make_ready(
+        &self,
+        lake: &Lake,
+        manifest: &PayloadManifest,
+        table: &TableFiles,
+    ) -> Result<TableName, Error> {
+        let name = table.spec.table_name(&manifest.dataset);
+        let properties = table_properties(manifest, table.spec.shared_by_datasets);
+        let asked = serde_json::to_vec(&(&table.spec, &properties)).map(|text| Digest::of(&text));
+        let asked = asked.map_err(|source| Error::Record { key: name.to_string(), source })?;
+        if !self.known().contains(&(name.clone(), asked)) {
+            check_quantity(lake, &name, manifest, &properties).await?;
+            lake.ensure_table(&name, &table.spec, &properties)
+                .await
+                .map_err(Error::lake(format!("make table `{name}` ready")))?;
+            self.known().insert((name.clone(), asked));
+        }
+        Ok(name)
+    }
+}
+
 /// Lands one payload stage. Schema changes are committed first; nothing is visible before the batch commits.
 pub(crate) async fn land_member(
     lake: &Lake,
+    ready: &ReadyTables,
     batch_id: BatchId,
     manifest: &PayloadManifest,
 ) -> Result<LandedTables, Error> {
     let mut landed = Vec::new();
     for table in &manifest.tables {
-        let name = table.spec.table_name(&manifest.dataset);
-        let properties = table_properties(manifest, table.spec.shared_by_datasets);
-        check_quantity(lake, &name, manifest, &properties).await?;
-        lake.ensure_table(&name, &table.spec, &properties)
-            .await
-            .map_err(Error::lake(format!("make table `{name}` ready")))?;
+        let name = ready.make_ready(lake, manifest, table).await?;
         let land = |file: &'_ TableFileRecord| {
             let (lake, name, file) = (lake.clone(), name.clone(), file.clone());
             async move {

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use sluice_api::{BatchId, Class, PayloadId, PayloadManifest, Stage, TableName, chain};
 use sluice_durable::{Step, clock};
 use sluice_lakehouse::{Lake, Ledger};
@@ -15,7 +16,7 @@ use sluice_lakehouse::{Lake, Ledger};
 use crate::batch::BatchLimits;
 use crate::claim::{Claimed, Member, claim};
 use crate::intake::Intake;
-use crate::land::land_member;
+use crate::land::{ReadyTables, land_member};
 use crate::plan::Plan;
 use crate::result::{BatchResult, Done, Rejected, TableResult};
 use crate::revision::{Standing, standing};
@@ -24,6 +25,10 @@ use crate::{Arrival, Candidate, EmbeddedQueue, Error, payloads, quarantine, swee
 
 const HIDDEN: Duration = Duration::from_secs(600);
 const RECEIVE_MAX: usize = 200;
+/// Their files are copied by so many at once; each has a few.
+const MEMBERS_AT_ONCE: usize = 4;
+/// Announcements that are read at once.
+const READ_AT_ONCE: usize = 32;
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
 /// Ingest over a lake.
@@ -228,11 +233,17 @@ impl Ingest {
     ) -> Result<BatchResult, Error> {
         let mut by_table: BTreeMap<TableName, TableResult> = BTreeMap::new();
         let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
-        for member in &claimed.members {
-            let landed = match self.manifest(member).await {
-                Ok(manifest) => land_member(&self.lake, batch_id, &manifest).await,
+        let ready = ReadyTables::default();
+        let ready = &ready;
+        let landed = stream::iter(claimed.members.clone()).map(|member| async move {
+            let landed = match self.manifest(&member).await {
+                Ok(manifest) => land_member(&self.lake, ready, batch_id, &manifest).await,
                 Err(error) => Err(error),
             };
+            (member, landed)
+        });
+        let mut landed = landed.buffered(MEMBERS_AT_ONCE);
+        while let Some((member, landed)) = landed.next().await {
             match landed {
                 Ok(tables) => {
                     for (table, files) in tables {
@@ -241,11 +252,11 @@ impl Ingest {
                     }
                     let payload_id = member.candidate.payload_id;
                     tracing::info!(%payload_id, %batch_id, revision = member.revision, "landed");
-                    accepted.push(member.clone());
-                    on_event(Event::MemberLanded(member.candidate.payload_id));
+                    accepted.push(member);
+                    on_event(Event::MemberLanded(payload_id));
                 }
                 Err(error) if error.class() == Class::Rejected => {
-                    rejected.push(Rejected { member: member.clone(), reason: chain(&error), class: error.class() });
+                    rejected.push(Rejected { member, reason: chain(&error), class: error.class() });
                 }
                 Err(error) => return Err(error),
             }
@@ -294,10 +305,11 @@ impl Ingest {
         report: &mut Report,
         on_event: &(dyn Fn(Event<'_>) + Sync),
     ) -> Result<(), Error> {
-        let mut visible = Vec::new();
-        for member in &result.accepted {
-            visible.push((member.clone(), self.manifest(member).await?));
-        }
+        let manifests = stream::iter(result.accepted.clone()).map(|member| async move {
+            let manifest = self.manifest(&member).await?;
+            Ok::<_, Error>((member, manifest))
+        });
+        let visible: Vec<_> = manifests.buffered(READ_AT_ONCE).try_collect().await?;
         self.commit(result, &visible, on_event).await?;
         let batch_id = result.batch_id;
         for (member, manifest) in &visible {

@@ -32,6 +32,9 @@ pub enum StoreError {
     /// Others write and remove the same key all the time, or the store never says what stands there.
     #[error("expected `{0}` to be created or to be found, found neither")]
     Contended(String),
+    /// The thread that did it did not end well.
+    #[error("wait for a write")]
+    Unfinished(#[source] tokio::task::JoinError),
     /// A key that leads out of the store.
     #[error("expected a key of names between slashes, found `{0}`")]
     Key(String),
@@ -46,7 +49,7 @@ impl StoreError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Durable(_) | Self::Io { .. } | Self::Contended(_) => true,
+            Self::Durable(_) | Self::Io { .. } | Self::Contended(_) | Self::Unfinished(_) => true,
             Self::Key(_) => false,
             Self::Object { source, .. } => is_transient(source),
         }

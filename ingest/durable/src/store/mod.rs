@@ -79,7 +79,10 @@ impl Store {
     pub async fn create(&self, step: Step, key: &str, body: &[u8]) -> Result<Created, StoreError> {
         check(key)?;
         match &self.place {
-            Place::Folder(root) => Ok(crate::create_new(step, &root.join(key), body)?),
+            Place::Folder(root) => {
+                let (path, body) = (root.join(key), body.to_vec());
+                apart(move || Ok(crate::create_new(step, &path, &body)?)).await
+            }
             Place::Bucket(bucket) => step.run_async(bucket.create(key, body)).await,
         }
     }
@@ -88,7 +91,10 @@ impl Store {
     pub async fn replace(&self, step: Step, key: &str, body: &[u8]) -> Result<(), StoreError> {
         check(key)?;
         match &self.place {
-            Place::Folder(root) => Ok(crate::replace(step, &root.join(key), body)?),
+            Place::Folder(root) => {
+                let (path, body) = (root.join(key), body.to_vec());
+                apart(move || Ok(crate::replace(step, &path, &body)?)).await
+            }
             Place::Bucket(bucket) => step.run_async(bucket.replace(key, body)).await,
         }
     }
@@ -98,7 +104,10 @@ impl Store {
     pub async fn put_file(&self, step: Step, key: &str, from: &Path) -> Result<(), StoreError> {
         check(key)?;
         match &self.place {
-            Place::Folder(root) => folder::put_file(step, from, &root.join(key)),
+            Place::Folder(root) => {
+                let (from, to) = (from.to_owned(), root.join(key));
+                apart(move || folder::put_file(step, &from, &to)).await
+            }
             Place::Bucket(bucket) => step.run_async(bucket.put_file(key, from)).await,
         }
     }
@@ -107,7 +116,10 @@ impl Store {
     pub async fn remove(&self, step: Step, key: &str) -> Result<(), StoreError> {
         check(key)?;
         match &self.place {
-            Place::Folder(root) => Ok(crate::remove(step, &root.join(key))?),
+            Place::Folder(root) => {
+                let path = root.join(key);
+                apart(move || Ok(crate::remove(step, &path)?)).await
+            }
             Place::Bucket(bucket) => step.run_async(bucket.remove(key)).await,
         }
     }
@@ -145,6 +157,16 @@ impl Store {
         };
         found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         Ok(found)
+    }
+}
+
+/// Waiting for a disk keeps a thread: one of those that may be kept, so that many wait for it together.
+async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(StoreError::Unfinished(error)),
     }
 }
 
