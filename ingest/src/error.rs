@@ -91,6 +91,9 @@ pub enum Error {
     /// A table that others commit to again and again cannot be rolled back.
     #[error("expected `{0}` to stand still while it is rolled back, found new commits each time: try again")]
     Moving(sluice_api::TableName),
+    /// A branch that others land on again and again can neither be dropped nor published.
+    #[error("expected nothing to land on branch `{0}` meanwhile, found something each time: try again")]
+    Busy(String),
     /// Rows of `bronze.payloads` cannot be built.
     #[error("build rows of `bronze.payloads`")]
     Rows(#[source] arrow::error::ArrowError),
@@ -102,7 +105,7 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Key(_) | Self::NoAnnouncement(_) | Self::Manifest { .. } | Self::Quantity { .. } => Class::Rejected,
-            Self::Io { .. } | Self::Moving(_) => Class::Transient,
+            Self::Io { .. } | Self::Moving(_) | Self::Busy(_) => Class::Transient,
             Self::Store { source, .. } => {
                 if source.is_transient() {
                     Class::Transient

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_api::BatchId;
 use sluice_durable::Step;
-use sluice_lakehouse::RolledBack;
 use sluice_lakehouse::ledger::keys;
+use sluice_lakehouse::{BranchRemoved, RolledBack};
 
 use crate::Error;
 use crate::pipeline::{Event, Ingest};
@@ -35,10 +35,16 @@ impl Ingest {
             }
             on_event(Event::Committed(&rollback.table));
         }
+        if let Kind::DropBranch(drop) = &operation.kind
+            && self.leave_payloads(drop).await? != BranchRemoved::Gone
+        {
+            return Done::write_void(&self.ledger, batch_id).await;
+        }
         let members = self.end(batch_id, operation).await?;
         on_event(Event::Batch { batch_id, members: members.len() });
-        if let Kind::DropBranch(name) = &operation.kind {
-            self.remove_branch(name).await?;
+        if let Kind::DropBranch(drop) = &operation.kind {
+            let moved = self.leave_others(drop).await?;
+            self.take_out_of_branch(batch_id, drop, &moved, &members).await?;
         }
         // Those of a branch too: a publication that stopped half-way left rows of them on main.
         if !members.is_empty() {

@@ -199,7 +199,7 @@ impl Ingest {
     }
 
     /// The same ingest with the lake on the branch that a batch commits to.
-    fn on_branch(&self, branch: Option<&str>) -> Result<Self, Error> {
+    pub(crate) fn on_branch(&self, branch: Option<&str>) -> Result<Self, Error> {
         let lake = match branch.map(str::parse).transpose().map_err(Error::lake("read the branch of a batch"))? {
             Some(name) => self.lake.on_branch(&name),
             None => self.lake.on_main(),

@@ -39,7 +39,14 @@ pub(crate) enum Kind {
     /// A table goes back to an older snapshot.
     Rollback(Rollback),
     /// A branch goes with what landed on it alone.
-    DropBranch(String),
+    DropBranch(DropBranch),
+}
+
+/// Which branch goes, and where it stood in each of its tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DropBranch {
+    pub(crate) branch: String,
+    pub(crate) heads: Vec<(TableName, i64)>,
 }
 
 /// Which table goes back, and what its history loses by it.

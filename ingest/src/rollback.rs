@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use sluice_api::{BatchId, PayloadId, Stage, TableName};
 use sluice_lakehouse::{AsOf, SnapshotInfo};
 
+use crate::Error;
 use crate::pipeline::{Event, Ingest, Report};
 use crate::plan::{Kind, Operation, Plan, Rollback};
 use crate::result::{BatchResult, Done};
 use crate::revision::{Landing, claims};
-use crate::{Error, sweep};
 
 /// How often a rollback is planned again because something was committed meanwhile.
 const ATTEMPTS_MAX: u32 = 16;
@@ -62,11 +62,11 @@ impl Ingest {
         on_event: &(dyn Fn(Event<'_>) + Sync),
     ) -> Result<Option<RollbackPlan>, Error> {
         for _ in 0..ATTEMPTS_MAX {
-            for batch_id in sweep::open_batches(&self.ledger).await? {
-                self.work(batch_id, &mut Report::default(), on_event).await?;
-            }
+            let mut stuck = self.finish_open(|_| true, on_event).await?;
             let planned = self.plan_rollback(table, target).await?;
             let Some(head) = planned.dropped.first() else { return Ok(None) };
+            stuck.check(planned.batches.keys())?;
+            self.check_settled(stuck, &planned.landings).await?;
             let mut settled = true;
             for batch_id in planned.batches.keys() {
                 let known = Plan::read(&self.ledger, *batch_id).await?.is_some();

@@ -9,8 +9,8 @@ use sluice_lakehouse::promote::{Downstream, downstream};
 use crate::pipeline::{Event, Ingest, Report};
 use crate::plan::{Kind, Operation, Plan};
 use crate::revision::{Landing, Opened, claims};
-use crate::select::{Selected, Selection};
-use crate::{Error, payloads, sweep};
+use crate::select::Selected;
+use crate::{Error, payloads};
 
 /// What would go with some landings.
 #[derive(Clone, Debug, Default)]
@@ -46,24 +46,6 @@ impl Ingest {
         }
         preview.gold = downstream(&self.lake, &payload_ids).await.map_err(Error::lake("find computed rows"))?;
         Ok(preview)
-    }
-
-    /// Finishes the open batches that may hold what is asked for: those that claim a payload which is named, else all.
-    /// What is half there cannot be taken out.
-    pub async fn settle(&self, selection: &Selection, on_event: &(dyn Fn(Event<'_>) + Sync)) -> Result<(), Error> {
-        let mut report = Report::default();
-        for batch_id in sweep::open_batches(&self.ledger).await? {
-            let Some(plan) = Plan::read(&self.ledger, batch_id).await? else { continue };
-            let named = |payload_id: String| {
-                selection.payloads.is_empty() || selection.payloads.iter().any(|digits| payload_id.starts_with(digits))
-            };
-            let candidates = plan.candidates.iter().map(|candidate| candidate.payload_id);
-            let landings = plan.operation.iter().flat_map(|operation| &operation.landings);
-            if candidates.chain(landings.map(|landing| landing.payload_id)).any(|id| named(id.to_string())) {
-                self.work(batch_id, &mut report, on_event).await?;
-            }
-        }
-        Ok(())
     }
 
     /// Takes landings out of every table, `bronze.payloads` last. A landing that another operation takes out is left to

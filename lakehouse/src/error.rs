@@ -194,6 +194,14 @@ pub enum Error {
         /// What was expected and what was found.
         reason: String,
     },
+    /// Something was committed to a branch while it was being published; what was published by then is.
+    #[error("expected branch `{branch}` of `{table}` to stand still while it is published, found a new commit on it")]
+    BranchMoved {
+        /// The branch.
+        branch: crate::BranchName,
+        /// The table.
+        table: TableName,
+    },
     /// Other writers won every time.
     #[error("expected to commit to `{table}` within {attempts} attempts, found another writer ahead each time")]
     Contended {
@@ -226,7 +234,9 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Footer { .. } | Self::Mismatch { .. } | Self::SchemaConflict { .. } => Class::Rejected,
-            Self::Io { .. } | Self::Durable { .. } | Self::Contended { .. } => Class::Transient,
+            Self::Io { .. } | Self::Durable { .. } | Self::Contended { .. } | Self::BranchMoved { .. } => {
+                Class::Transient
+            }
             Self::Ledger { source, .. } if source.is_transient() => Class::Transient,
             Self::UnknownOutcome { .. } => Class::Unknown,
             Self::Promote { source, .. } => source.class(),
@@ -244,7 +254,7 @@ impl Error {
         match self {
             Self::NotALake { .. } => Some("make one with `sluice init`, or name its folder with `--lake`"),
             Self::UnknownTable { .. } => Some("`sluice tables` lists what there is"),
-            Self::Contended { .. } => Some("try again: nothing was lost"),
+            Self::Contended { .. } | Self::BranchMoved { .. } => Some("try again: nothing was lost"),
             Self::RestCatalog { source, .. } => source.hint(),
             Self::Unpublishable { .. } => Some("`sluice branch drop` it, and land its payloads again"),
             _ => None,

@@ -60,7 +60,7 @@ pub use land::{Landed, TableFileSource};
 pub use landed::{ColumnMetrics, LandedFile};
 pub use ledger::{Create, Ledger, OpenBatch};
 pub use orphans::Orphan;
-pub use refs::{BranchContent, BranchLanding, BranchName, Publication, Published, RefInfo, RefKind};
+pub use refs::{BranchContent, BranchLanding, BranchName, BranchRemoved, Publication, Published, RefInfo, RefKind};
 pub use remote::is_remote;
 pub use replace::{AffectedFile, PayloadsReplaced, Replaced};
 pub use rewrite_manifests::ManifestsRewritten;

@@ -32,10 +32,10 @@ pub(crate) async fn run(lake: &LakePlace, action: BranchAction) -> anyhow::Resul
         }
         BranchAction::Publish { name, dry_run, skip_gold, format } => {
             let progress = Progress::new();
-            if !dry_run {
-                Ingest::new(lake.clone()).finish_open(&|_| {}).await.context("finish landings that were cut off")?;
-            }
-            let published = lake.publish_branch(&name, dry_run, &|text| progress.step(text)).await?;
+            let published = match dry_run {
+                true => lake.publish_branch(&name, true, &|text| progress.step(text)).await?,
+                false => Ingest::new(lake.clone()).publish_branch(&name, &|text| progress.step(text)).await?,
+            };
             if !dry_run && !skip_gold {
                 let said = promote::promote(&lake, &|text| progress.step(text)).await;
                 said.context("bring gold up to date; the branch is published")?;
@@ -61,7 +61,7 @@ async fn list(lake: &Lake, format: Format) -> anyhow::Result<()> {
 }
 
 fn print_dropped(name: &BranchName, dropped: &DroppedBranch, dry_run: bool, format: Format) -> anyhow::Result<()> {
-    let tables: Vec<String> = dropped.tables.iter().map(ToString::to_string).collect();
+    let tables: Vec<String> = dropped.heads.keys().map(ToString::to_string).collect();
     let payload_ids: Vec<String> = dropped.landings.iter().map(|landing| landing.payload_id.to_string()).collect();
     if format == Format::Json {
         let document = json!({

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use sluice_durable::clock;
 use sluice_edge::Outcome;
-use sluice_ingest::{Ingest, Selected};
+use sluice_ingest::{Ingest, Selected, Stuck};
 use sluice_lakehouse::{Lake, export};
 
 use crate::cli::Format;
@@ -44,11 +44,14 @@ pub(crate) async fn run(lake: &LakePlace, args: RerunArgs) -> anyhow::Result<Exi
     let ingest = Ingest::new(lake.clone());
     let selection = args.what.selection()?;
     let progress = Arc::new(Progress::new());
+    let mut stuck = Stuck::default();
     if !args.dry_run {
         progress.step("finishing open batches");
-        ingest.settle(&selection, &|_| {}).await.context("finish open batches")?;
+        stuck = ingest.settle(&selection, &|_| {}).await.context("finish open batches")?;
     }
     let mut selected = ingest.select(&selection).await?;
+    let landings: Vec<_> = selected.iter().map(|found| found.landing).collect();
+    ingest.check_settled(stuck, &landings).await.context("finish open batches")?;
     selected.retain(|found| found.dataset.is_some());
     ensure!(!selected.is_empty(), "expected a payload in the lake that is what was asked for, found none");
     ensure!(

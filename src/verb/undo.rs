@@ -2,7 +2,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 use sluice_api::TableName;
-use sluice_ingest::{Event, Ingest, Landing, Preview, Selected, Selection};
+use sluice_ingest::{Event, Ingest, Landing, Preview, Selected, Selection, Stuck};
 use sluice_lakehouse::AffectedFile;
 
 use crate::cli::Format;
@@ -95,11 +95,12 @@ pub(crate) async fn run(lake: &LakePlace, args: UndoArgs) -> anyhow::Result<Exit
             progress.step(&format!("committed {table}"));
         }
     };
+    let mut stuck = Stuck::default();
     if !args.dry_run {
         progress.step("finishing open batches");
-        ingest.settle(&selection, &on_event).await.context("finish open batches")?;
+        stuck = ingest.settle(&selection, &on_event).await.context("finish open batches")?;
     }
-    let selected = choose(&ingest, &selection, args.reopen).await?;
+    let selected = choose(&ingest, &selection, stuck, args.reopen).await?;
     let landings: Vec<Landing> = selected.iter().map(|found| found.landing).collect();
     let preview = ingest.preview(&landings).await?;
     progress.finish();
@@ -126,8 +127,10 @@ pub(crate) async fn run(lake: &LakePlace, args: UndoArgs) -> anyhow::Result<Exit
 }
 
 /// What is selected and not out already; with `reopen` also what is out and may not come back yet.
-async fn choose(ingest: &Ingest, selection: &Selection, reopen: bool) -> anyhow::Result<Vec<Selected>> {
+async fn choose(ingest: &Ingest, selection: &Selection, stuck: Stuck, reopen: bool) -> anyhow::Result<Vec<Selected>> {
     let mut selected = ingest.select(selection).await?;
+    let landings: Vec<Landing> = selected.iter().map(|found| found.landing).collect();
+    ingest.check_settled(stuck, &landings).await.context("finish open batches")?;
     ensure!(!selected.is_empty(), "expected a payload in the lake that is what was asked for, found none");
     let mut kept = Vec::new();
     for found in selected.drain(..) {

@@ -1,9 +1,14 @@
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Environment variable that names a crash point, `<step>.before` or `<step>.after`, optionally `:<n>` for the n-th
 /// time it is reached. The process is then ended by SIGABRT, as abruptly as `kill -9`.
 pub const CRASH_VARIABLE: &str = "SLUICE_CRASH_POINT";
+
+/// Environment variable that names a point like [`CRASH_VARIABLE`] does. The process stops itself there by SIGSTOP, until
+/// it is told to go on by SIGCONT: so a test decides what others do meanwhile.
+pub const PAUSE_VARIABLE: &str = "SLUICE_PAUSE_POINT";
 
 /// A durable step of the way of a payload, and of the operations that take it back. The order is that of the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,25 +127,32 @@ struct Armed {
     remaining: AtomicU32,
 }
 
-fn armed() -> Option<&'static Armed> {
-    static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
-    ARMED
-        .get_or_init(|| {
-            #[expect(clippy::disallowed_methods, reason = "the crash point is a setting of tests, read here only")]
-            let text = std::env::var(CRASH_VARIABLE).ok()?;
-            let (point, count) = match text.split_once(':') {
-                Some((point, count)) => (point.to_owned(), count.parse().unwrap_or(1)),
-                None => (text, 1),
-            };
-            Some(Armed { point, remaining: AtomicU32::new(count) })
-        })
-        .as_ref()
+impl Armed {
+    /// The point that a variable names.
+    fn of(variable: &str) -> Option<Self> {
+        #[expect(clippy::disallowed_methods, reason = "the points are settings of tests, read here only")]
+        let text = std::env::var(variable).ok()?;
+        let (point, count) = match text.split_once(':') {
+            Some((point, count)) => (point.to_owned(), count.parse().unwrap_or(1)),
+            None => (text, 1),
+        };
+        Some(Self { point, remaining: AtomicU32::new(count) })
+    }
+
+    fn is_here(&self, step: Step, side: &str) -> bool {
+        let here = self.point.strip_prefix(step.name()).and_then(|rest| rest.strip_prefix('.')) == Some(side);
+        here && self.remaining.fetch_sub(1, Ordering::SeqCst) == 1
+    }
 }
 
 fn reach(step: Step, side: &str) {
-    let Some(armed) = armed() else { return };
-    let here = armed.point.strip_prefix(step.name()).and_then(|rest| rest.strip_prefix('.')) == Some(side);
-    if here && armed.remaining.fetch_sub(1, Ordering::SeqCst) == 1 {
+    static CRASH: OnceLock<Option<Armed>> = OnceLock::new();
+    static PAUSE: OnceLock<Option<Armed>> = OnceLock::new();
+    if CRASH.get_or_init(|| Armed::of(CRASH_VARIABLE)).as_ref().is_some_and(|armed| armed.is_here(step, side)) {
         std::process::abort();
+    }
+    if PAUSE.get_or_init(|| Armed::of(PAUSE_VARIABLE)).as_ref().is_some_and(|armed| armed.is_here(step, side)) {
+        // Returns when the process goes on.
+        let _stopped = Command::new("kill").args(["-STOP", &std::process::id().to_string()]).status();
     }
 }

@@ -9,7 +9,7 @@ mod store;
 
 pub mod clock;
 
-pub use crash::{CRASH_VARIABLE, Step, crash_points, maintenance_crash_points};
+pub use crash::{CRASH_VARIABLE, PAUSE_VARIABLE, Step, crash_points, maintenance_crash_points};
 pub use file::{Created, Error, create_new, publish, publish_dir, remove, replace, sync_dir};
 pub use sabotage::{SABOTAGE_VARIABLE, Sabotage};
 pub use store::{BlockingStore, Store, StoreError, Stored, download, upload};

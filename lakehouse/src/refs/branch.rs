@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
@@ -6,14 +6,14 @@ use arrow::datatypes::{DataType, UInt32Type};
 use iceberg::spec::{SnapshotReference, SnapshotRetention, TableMetadata};
 use sluice_api::{Layer, TableName};
 
-use super::{BranchName, references, remove_ref, set_ref};
+use super::{BranchName, references, set_ref};
 use crate::{AsOf, Error, Lake};
 
 /// What a branch has and main has not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BranchContent {
-    /// Tables that it is of, `bronze.payloads` last.
-    pub tables: Vec<TableName>,
+    /// Tables that it is of, and where it stands in each.
+    pub heads: BTreeMap<TableName, i64>,
     /// Landings whose rows are on it alone, by `bronze.payloads`.
     pub landings: Vec<BranchLanding>,
 }
@@ -78,28 +78,13 @@ impl Lake {
 
     /// What would be lost with a branch.
     pub async fn branch_content(&self, name: &BranchName) -> Result<BranchContent, Error> {
-        let tables = self.branch_tables(name).await?;
-        let Some((_, metadata)) = self.load(&payloads_table()).await? else {
-            return Ok(BranchContent { tables, landings: Vec::new() });
+        let heads = self.branch_heads(name).await?;
+        let Some(head) = heads.get(&payloads_table()).copied() else {
+            return Ok(BranchContent { heads, landings: Vec::new() });
         };
-        let id = |lake: &Self| lake.head_snapshot(&metadata).map(|head| head.snapshot_id());
-        let on_main = self.landings(id(&self.on_main())).await?;
-        let on_branch = self.landings(id(&self.on_branch(name))).await?;
-        Ok(BranchContent { tables, landings: on_branch.difference(&on_main).cloned().collect() })
-    }
-
-    /// Removes a branch from all tables, `bronze.payloads` first, so that what is left of an interrupted removal shows no
-    /// payload. Its files go at the next expiry. A branch that is gone already is fine.
-    pub async fn remove_branch(&self, name: &BranchName) -> Result<(), Error> {
-        let mut tables = self.tables().await?;
-        tables.sort_by_key(|table| (*table != payloads_table(), table.clone()));
-        for table in &tables {
-            self.change_refs(table, |metadata| {
-                Ok(has_branch(metadata, name)?.then(|| remove_ref(metadata, name.as_str())))
-            })
-            .await?;
-        }
-        Ok(())
+        let on_main = self.landings(self.on_main().head(&payloads_table()).await?).await?;
+        let on_branch = self.landings(Some(head)).await?;
+        Ok(BranchContent { heads, landings: on_branch.difference(&on_main).cloned().collect() })
     }
 
     /// The landings in a snapshot of `bronze.payloads`.

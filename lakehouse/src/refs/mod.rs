@@ -9,6 +9,7 @@ mod branch;
 mod changes;
 mod name;
 mod publish;
+mod removal;
 mod tag;
 mod untouched;
 
@@ -27,6 +28,7 @@ pub(crate) use branch::payloads_table;
 pub use branch::{BranchContent, BranchLanding};
 pub use name::BranchName;
 pub use publish::{Publication, Published};
+pub use removal::BranchRemoved;
 
 /// Refs change seldom: whoever loses this often has a stuck catalog.
 const ATTEMPTS_MAX: u32 = 20;

@@ -79,6 +79,8 @@ impl Lake {
     ) -> Result<Vec<Published>, Error> {
         let lake = self.on_main();
         let tables = lake.branch_tables(name).await?;
+        // What is committed to it from here on is of a batch that is open when it is looked for, or moves its head.
+        let heads = lake.branch_heads(name).await?;
         lake.check_no_open_batch(name).await?;
         lake.check_payloads_untouched(name).await?;
         let mut published = Vec::new();
@@ -92,17 +94,25 @@ impl Lake {
         }
         for (table, published) in tables.iter().zip(&mut published) {
             progress(&format!("publishing {table}"));
-            *published = lake.publish_table(table, name).await?;
+            *published = lake.publish_table(table, name, heads.get(table).copied()).await?;
         }
         Ok(published)
     }
 
-    async fn publish_table(&self, table: &TableName, name: &BranchName) -> Result<Published, Error> {
+    async fn publish_table(
+        &self,
+        table: &TableName,
+        name: &BranchName,
+        seen_at: Option<i64>,
+    ) -> Result<Published, Error> {
         for attempt in 1..=ATTEMPTS_MAX {
             let (location, metadata) = self.existing(table).await?;
             let plan = self.plan_publication(table, &metadata, name).await?;
-            if metadata.snapshot_for_ref(name.as_str()).is_none() {
+            let Some(head) = metadata.snapshot_for_ref(name.as_str()) else {
                 return Ok(plan.describe(table, metadata.current_snapshot_id()));
+            };
+            if Some(head.snapshot_id()) != seen_at {
+                return Err(Error::BranchMoved { branch: name.clone(), table: table.clone() });
             }
             let mut producer = SnapshotProducer::new(self, table, &metadata)?;
             let (commit, head) = self.publication(&mut producer, &metadata, &plan, name).await?;
@@ -233,6 +243,12 @@ impl Plan {
             added_records: self.change.added.iter().map(|file| file.entry.record_count()).sum(),
         }
     }
+}
+
+/// Whether a snapshot of main published that one of a branch.
+pub(super) fn is_publication_of(snapshot: &SnapshotRef, branch_head: i64) -> bool {
+    let published = snapshot.summary().additional_properties.get(SNAPSHOT_PROPERTY);
+    published.is_some_and(|text| *text == branch_head.to_string())
 }
 
 /// Whether main's log begins after the oldest of these snapshots: expiry cuts it.

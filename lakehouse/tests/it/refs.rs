@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use iceberg::spec::Transform;
-use sluice_lakehouse::{Appended, AsOf, BranchName, ExpirePolicy, Lake, Publication, RefKind, RolledBack};
+use sluice_lakehouse::{
+    Appended, AsOf, BranchName, BranchRemoved, ExpirePolicy, Lake, Publication, RefKind, RolledBack,
+};
 
 use crate::fixture::{Fixture, batch, number, rows};
 
@@ -140,9 +142,13 @@ async fn a_branch_that_replaced_rows_which_main_changed_too_is_refused() {
     let refused = fixture.lake.publish_branch(&audit(), false, &|_| {}).await.unwrap_err().to_string();
     assert!(refused.contains("that the branch replaced, found it gone"), "{refused}");
     assert_eq!(fixture.number(COUNT).await, 4, "nothing was published");
-    assert_eq!(fixture.lake.branch_content(&audit()).await.unwrap().tables, std::slice::from_ref(&fixture.table));
-    fixture.lake.remove_branch(&audit()).await.unwrap();
-    fixture.lake.remove_branch(&audit()).await.unwrap();
+    let heads = fixture.lake.branch_content(&audit()).await.unwrap().heads;
+    assert_eq!(heads.keys().collect::<Vec<_>>(), [&fixture.table]);
+    let at = heads.get(&fixture.table).copied();
+    for at in [at, at] {
+        let removed = fixture.lake.remove_branch_at(&fixture.table, &audit(), at).await.unwrap();
+        assert_eq!(removed, BranchRemoved::Gone, "again is nothing");
+    }
     assert!(fixture.lake.branch_content(&audit()).await.is_err());
     assert_eq!(fixture.number(COUNT).await, 4);
 }
@@ -225,4 +231,29 @@ async fn rows_that_a_branch_replaced_may_not_be_partitioned_otherwise_meanwhile(
     fixture.add("p2", 1).await;
     let refused = fixture.lake.publish_branch(&audit(), false, &|_| {}).await.unwrap_err().to_string();
     assert!(refused.contains("to be untouched on main"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_branch_is_removed_only_where_it_stood_when_it_was_seen() {
+    let fixture = Fixture::new().await;
+    fixture.add("p1", 10).await;
+    let seen = add_to(&fixture, &audit(), "p2", 5).await.snapshot_id();
+    add_to(&fixture, &audit(), "p3", 5).await;
+    let remove = async |at: Option<i64>| fixture.lake.remove_branch_at(&fixture.table, &audit(), at).await.unwrap();
+    assert_eq!(remove(seen).await, BranchRemoved::Moved);
+    assert_eq!(remove(None).await, BranchRemoved::Moved);
+    assert_eq!(count_at(&fixture.lake, "audit").await, 20, "it stays");
+    let head = fixture.lake.on_branch(&audit()).head(&fixture.table).await.unwrap();
+    assert_eq!(remove(head).await, BranchRemoved::Gone);
+    add_to(&fixture, &audit(), "p4", 1).await;
+    assert_eq!(remove(head).await, BranchRemoved::Gone, "another branch of its name is not the one that was seen");
+    assert_eq!(count_at(&fixture.lake, "audit").await, 11);
+    let head = fixture.lake.on_branch(&audit()).head(&fixture.table).await.unwrap();
+    assert_eq!(publish(&fixture).await, Publication::FastForward);
+    assert_eq!(remove(head).await, BranchRemoved::Published);
+    add_to(&fixture, &audit(), "p5", 5).await;
+    let head = fixture.lake.on_branch(&audit()).head(&fixture.table).await.unwrap();
+    fixture.add("p6", 1).await;
+    assert_eq!(publish(&fixture).await, Publication::Reapplied);
+    assert_eq!(remove(head).await, BranchRemoved::Published);
 }

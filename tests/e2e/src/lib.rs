@@ -7,6 +7,7 @@
 
 mod lake;
 mod ministack;
+mod paused;
 mod python;
 mod queue;
 mod samples;
@@ -15,6 +16,7 @@ mod surroundings;
 
 pub use lake::{Lake, Landing};
 pub use ministack::Ministack;
+pub use paused::Paused;
 pub use python::{check, check_readers, python};
 pub use queue::ServerQueue;
 pub use samples::{facts, samples};

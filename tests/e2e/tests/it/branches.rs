@@ -1,6 +1,6 @@
 //! Write, audit, publish over the real program: a delivery is seen by nobody but its auditor until it is published.
 
-use sluice_e2e::Lake;
+use sluice_e2e::{Lake, Paused};
 use sluice_testkit::cube::{self, CubeSpec};
 use std::path::PathBuf;
 
@@ -90,4 +90,101 @@ fn what_was_announced_for_a_branch_lands_on_it_whoever_finishes() {
     assert_eq!(lake.rows_by_table(), before, "a landing without a branch finishes it on its branch");
     let audited = lake.json(["sql", "--branch", "may", "SELECT count(*) AS n FROM bronze.payloads"]);
     assert_eq!(audited[0]["n"].as_i64(), Some(2));
+}
+
+fn succeeded(output: &std::process::Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn land_on_may(lake: &Lake, delivery: &PathBuf) -> std::process::Command {
+    let mut command = lake.land_command([delivery]);
+    command.args(["--branch", "may"]);
+    command
+}
+
+fn drop_may(lake: &Lake) -> std::process::Command {
+    let mut command = lake.command();
+    command.args(["branch", "drop", "may", "--format", "json"]);
+    command
+}
+
+#[test]
+fn a_delivery_that_lands_while_its_branch_is_dropped_is_dropped_too_and_may_land_again() {
+    let lake = Lake::with_routes(ROUTES);
+    lake.land([cube(&lake, "first", 1)]);
+    let before = lake.rows_by_table();
+    let (second, third) = (cube(&lake, "second", 2), cube(&lake, "third", 3));
+    succeeded(&land_on_may(&lake, &second).output().unwrap());
+    // What goes is looked at by now, and not written down.
+    let dropping = Paused::at("plan.before", drop_may(&lake));
+    succeeded(&land_on_may(&lake, &third).output().unwrap());
+    let dropped = dropping.go_on();
+    succeeded(&dropped);
+    let told: serde_json::Value = serde_json::from_slice(&dropped.stdout).unwrap();
+    assert_eq!(told["payload_ids"].as_array().map(Vec::len), Some(2), "{told}");
+    assert_eq!(lake.rows_by_table(), before);
+    assert!(lake.json(["branch", "list"]).as_array().unwrap().is_empty());
+    assert_eq!(lake.land([&second, &third]).landed().len(), 2, "nothing is lost");
+    assert_eq!(lake.count("SELECT count(*) AS n FROM bronze.payloads"), 3);
+}
+
+#[test]
+fn a_delivery_that_lands_on_what_is_left_of_a_dropped_branch_stays_on_it() {
+    let lake = Lake::with_routes(ROUTES);
+    lake.land([cube(&lake, "first", 1)]);
+    let (before, pixels) = (lake.rows_by_table(), lake.count(PIXELS));
+    let (second, third) = (cube(&lake, "second", 2), cube(&lake, "third", 3));
+    succeeded(&land_on_may(&lake, &second).output().unwrap());
+    let landing = Paused::at("plan.before", land_on_may(&lake, &third));
+    // Its payloads are gone from the branch, its pixels are not.
+    let dropping = Paused::at("end.before", drop_may(&lake));
+    succeeded(&landing.go_on());
+    succeeded(&dropping.go_on());
+    assert_eq!(lake.rows_by_table(), before);
+    let on_branch = |query: &str| lake.json(["sql", "--branch", "may", query])[0]["n"].as_i64();
+    assert_eq!(on_branch(PIXELS), Some(2 * pixels));
+    assert_eq!(on_branch("SELECT count(*) AS n FROM bronze.payloads"), Some(2));
+    lake.json(["branch", "publish", "may"]);
+    assert_eq!(lake.count(PIXELS), 2 * pixels);
+    assert_eq!(lake.land([&third]).duplicates(), 1, "what was published has landed");
+    assert_eq!(lake.land([&second]).landed().len(), 1, "what was dropped may land again");
+    assert_eq!(lake.count(PIXELS), 3 * pixels);
+}
+
+#[test]
+fn a_delivery_that_lands_while_its_branch_is_published_is_never_half_there() {
+    let lake = Lake::with_routes(ROUTES);
+    lake.land([cube(&lake, "first", 1)]);
+    let pixels = lake.count(PIXELS);
+    let (second, third) = (cube(&lake, "second", 2), cube(&lake, "third", 3));
+    succeeded(&land_on_may(&lake, &second).output().unwrap());
+    let landing = Paused::at("plan.before", land_on_may(&lake, &third));
+    let mut publish = lake.command();
+    publish.args(["branch", "publish", "may"]);
+    // One table is published by now.
+    let publishing = Paused::at("metadata-write.before:2", publish);
+    succeeded(&landing.go_on());
+    succeeded(&publishing.go_on());
+    let payloads = lake.count("SELECT count(*) AS n FROM bronze.payloads");
+    assert_eq!(lake.count(PIXELS), payloads * pixels);
+    let chunks = "SELECT count(DISTINCT payload_id) AS n FROM bronze.field_chunks";
+    assert_eq!(lake.count(chunks), payloads);
+    assert_eq!(lake.land([&second, &third]).duplicates(), 2);
+    succeeded(&lake.command().arg("verify").output().unwrap());
+}
+
+#[test]
+fn a_branch_that_is_half_published_is_dropped_whole() {
+    let lake = Lake::with_routes(ROUTES);
+    lake.land([cube(&lake, "first", 1)]);
+    let before = lake.rows_by_table();
+    let second = cube(&lake, "second", 2);
+    succeeded(&land_on_may(&lake, &second).output().unwrap());
+    let point = "catalog-swap.after:2";
+    let died = lake.command().args(["branch", "publish", "may"]).env("SLUICE_CRASH_POINT", point).output().unwrap();
+    assert!(died.status.code().is_none(), "{point} was never reached: {}", died.status);
+    assert_ne!(lake.rows_by_table(), before, "some of it is on main");
+    succeeded(&drop_may(&lake).output().unwrap());
+    assert_eq!(lake.rows_by_table(), before);
+    assert_eq!(lake.land([&second]).landed().len(), 1);
 }

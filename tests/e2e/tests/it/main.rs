@@ -31,6 +31,7 @@ mod round_trip;
 mod schema;
 mod serve;
 mod straggler;
+mod stuck;
 mod traces;
 mod undo;
 mod verify;
