@@ -26,6 +26,9 @@ pub(crate) async fn land(lake: &Lake, args: LandArgs) -> anyhow::Result<Exit> {
     let ingest = Ingest::new(lake.clone());
     let (format, skip_gold, on_branch) = (args.format, args.skip_gold, args.branch.is_some());
     let announce_only = args.announce_only;
+    if on_branch {
+        lake.expect_branches().await?;
+    }
     let outcomes = flatten(lake, args, ingest.clone(), Arc::clone(&progress)).await?;
     if announce_only {
         progress.finish();

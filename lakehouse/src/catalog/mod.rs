@@ -75,6 +75,14 @@ impl Catalog {
         }
     }
 
+    /// Whether tables have tags and branches here.
+    pub(crate) async fn keeps_refs(&self) -> Result<bool, Error> {
+        match self {
+            Self::Embedded(_) => Ok(true),
+            Self::Rest(catalog) => catalog.keeps_refs().await,
+        }
+    }
+
     /// The embedded one, for what only it can do.
     pub(crate) fn embedded(&self) -> Option<&EmbeddedCatalog> {
         match self {

@@ -30,6 +30,17 @@ pub struct BranchLanding {
 }
 
 impl Lake {
+    /// To be asked before anything is landed on a branch: an error where the lake's catalog keeps none.
+    pub async fn expect_branches(&self) -> Result<(), Error> {
+        match self.catalog().keeps_refs().await? {
+            true => Ok(()),
+            false => {
+                let found = "found Nessie, which shows one snapshot of a table to all: land without a branch";
+                Err(Error::Invalid(format!("expected a catalog that keeps branches of tables, {found}")))
+            }
+        }
+    }
+
     /// Forks a branch from main: of these tables, or of all that hold something. One that is there already stays where
     /// it is. Returns the tables that have it now.
     pub async fn create_branch(&self, name: &BranchName, tables: &[TableName]) -> Result<Vec<TableName>, Error> {

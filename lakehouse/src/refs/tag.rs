@@ -36,8 +36,11 @@ impl Lake {
     }
 
     /// Moves tags of a table, or makes them, in one commit. Snapshots that are gone and tags that stand right are left
-    /// alone.
+    /// alone. Where the catalog has no tags, nothing of the past is there to be kept.
     pub(crate) async fn move_tags(&self, table: &TableName, tags: &BTreeMap<String, i64>) -> Result<(), Error> {
+        if !self.catalog().keeps_refs().await? {
+            return Ok(());
+        }
         let moves = |metadata: &TableMetadata| {
             let stands = |name: &str, id: i64| metadata.snapshot_for_ref(name).is_some_and(|s| s.snapshot_id() == id);
             let wrong = tags.iter().filter(|(name, id)| !stands(name, **id) && metadata.snapshot_by_id(**id).is_some());

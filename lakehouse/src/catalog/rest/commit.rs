@@ -1,7 +1,10 @@
 //! Commits over REST. A server that fails, or a network that does, leaves an outcome that nobody knows; then the table
 //! is read, and what is read decides.
 
+use iceberg::spec::MAIN_BRANCH;
+use iceberg::{TableRequirement, TableUpdate};
 use reqwest::StatusCode;
+use serde_json::{Value, json};
 use sluice_api::TableName;
 use sluice_durable::Step;
 
@@ -28,11 +31,14 @@ impl RestCatalog {
     pub(in crate::catalog) async fn commit(&self, table: &TableName, commit: Commit) -> Result<Outcome, Error> {
         let session = self.session().await?;
         let failed = || Error::rest_catalog(format!("commit to `{table}`"));
+        if session.is_nessie && commit.updates.iter().any(names_another_ref) {
+            return Err(no_refs(table));
+        }
         let snapshot_id = commit.snapshot_id();
         let identifier = Identifier { namespace: vec![table.layer.as_str().to_owned()], name: table.name.clone() };
         let Commit { requirements, updates } = commit;
         let document = CommitTable { identifier: Some(identifier), requirements, updates };
-        let call = Call::post(session.table(table), &document).map_err(failed())?;
+        let call = Call::post(session.table(table), &with_last_column_ids(&document)).map_err(failed())?;
         let commit = Commit { requirements: document.requirements, updates: document.updates };
         let mut was_unclear = false;
         let mut attempt = 1;
@@ -70,6 +76,11 @@ impl RestCatalog {
         }
     }
 
+    /// Whether the server has tags and branches of tables; one that has not would show to all what goes to a branch.
+    pub(in crate::catalog) async fn keeps_refs(&self) -> Result<bool, Error> {
+        Ok(!self.session().await?.is_nessie)
+    }
+
     /// A snapshot is looked for by its id. A commit without one changes nothing by being done twice, so it only matters
     /// whether it still may be done.
     async fn find(
@@ -95,6 +106,32 @@ impl RestCatalog {
             false => Ok(Found::Overtaken),
         }
     }
+}
+
+fn names_another_ref(update: &TableUpdate) -> bool {
+    matches!(update, TableUpdate::SetSnapshotRef { ref_name, .. } if ref_name != MAIN_BRANCH)
+}
+
+fn no_refs(table: &TableName) -> Error {
+    Error::Invalid(format!(
+        "expected a catalog that keeps tags and branches of `{table}`, found Nessie, which does not"
+    ))
+}
+
+/// The document with what servers of older versions of the protocol expect beside a schema: the highest id that any
+/// column of the table ever had.
+fn with_last_column_ids(document: &CommitTable) -> Value {
+    let before = document.requirements.iter().find_map(|requirement| match requirement {
+        TableRequirement::LastAssignedFieldIdMatch { last_assigned_field_id } => Some(*last_assigned_field_id),
+        _ => None,
+    });
+    let mut sent = json!(document);
+    for (update, sent) in document.updates.iter().zip(sent["updates"].as_array_mut().into_iter().flatten()) {
+        if let TableUpdate::AddSchema { schema } = update {
+            sent["last-column-id"] = json!(schema.highest_field_id().max(before.unwrap_or_default()));
+        }
+    }
+    sent
 }
 
 fn unknown(table: &TableName, error: RestError) -> Error {

@@ -3,6 +3,7 @@
 mod auth;
 mod client;
 mod commit;
+mod create;
 mod error;
 mod oauth;
 mod session;
@@ -11,10 +12,8 @@ mod sigv4;
 mod tests;
 pub(crate) mod wire;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use iceberg::TableCreation;
 use iceberg::spec::TableMetadata;
 use reqwest::StatusCode;
 use reqwest::header::{ETAG, IF_NONE_MATCH};
@@ -23,11 +22,10 @@ use tokio::sync::OnceCell;
 
 use self::client::{Answer, Call};
 use self::session::Session;
-use self::wire::{CreateTable, ListTables, LoadTable, Namespace};
+use self::wire::{ListTables, LoadTable};
 use super::cache::Cache;
 use super::{Loaded, RestSettings};
 use crate::Error;
-use crate::commit::Outcome;
 
 pub use error::RestError;
 
@@ -121,49 +119,6 @@ impl RestCatalog {
         self.cache.put(table, &loaded, entity_tag);
         Ok(loaded)
     }
-
-    /// Makes a table. An unclear outcome is a conflict: whatever stands there now is what counts.
-    pub(super) async fn create(&self, table: &TableName, creation: TableCreation) -> Result<Outcome, Error> {
-        let action = || format!("create `{table}`");
-        let session = self.session().await?;
-        let call = create_call(session, table, &creation)?;
-        let mut created = session.client.call(&call).await;
-        if matches!(&created, Err(error) if error.is(StatusCode::NOT_FOUND)) {
-            self.create_namespace(session, table.layer.as_str()).await.map_err(Error::rest_catalog(action()))?;
-            created = session.client.call(&call).await;
-        }
-        match created {
-            Ok(_) => Ok(Outcome::Committed),
-            Err(error) if error.is(StatusCode::CONFLICT) => Ok(Outcome::Conflict),
-            Err(error) if error.is_unclear() && self.load(table).await?.is_some() => Ok(Outcome::Conflict),
-            Err(error) => Err(Error::rest_catalog(action())(error)),
-        }
-    }
-
-    async fn create_namespace(&self, session: &Session, name: &str) -> Result<(), RestError> {
-        let namespace = Namespace { namespace: vec![name.to_owned()], properties: HashMap::new() };
-        let call = Call::post(session.namespaces(), &namespace)?;
-        match session.client.call(&call).await {
-            Err(error) if !error.is(StatusCode::CONFLICT) => Err(error),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The partition spec goes out with its field ids: some servers keep the document as it came.
-fn create_call(session: &Session, table: &TableName, creation: &TableCreation) -> Result<Call, Error> {
-    let spec = creation.partition_spec.clone().map(|spec| spec.with_spec_id(0).bind(creation.schema.clone()));
-    let document = CreateTable {
-        name: &table.name,
-        location: creation.location.as_deref(),
-        schema: &creation.schema,
-        partition_spec: spec.transpose().map_err(Error::metadata(format!("bind the partition spec of `{table}`")))?,
-        write_order: creation.sort_order.as_ref(),
-        stage_create: false,
-        properties: creation.properties.clone(),
-    };
-    Call::post(session.tables(table.layer.as_str()), &document)
-        .map_err(Error::rest_catalog(format!("create `{table}`")))
 }
 
 /// A failure that does not know yet what was being done.

@@ -10,10 +10,16 @@ use super::client::{Call, Client};
 use super::wire::Config;
 use crate::catalog::settings::RestSettings;
 
+/// What Nessie says of itself.
+const IS_NESSIE: &str = "nessie.is-nessie-catalog";
+
 /// A client, and where its requests go.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) client: Client,
+    /// Whether the server is Nessie: it puts a table elsewhere than it was asked to, unless the table is made by a
+    /// commit, and shows one snapshot of a table alone, whatever branch that was added to.
+    pub(super) is_nessie: bool,
     /// Everything before `/namespaces`.
     base: Url,
 }
@@ -26,7 +32,8 @@ impl Session {
             url.query_pairs_mut().append_pair("warehouse", warehouse);
         }
         let config: Config = client.call(&Call::get(url)).await?.json()?;
-        Ok(Self { client, base: base(settings, config)? })
+        let is_nessie = config.overrides.get(IS_NESSIE).is_some_and(|value| value == "true");
+        Ok(Self { client, is_nessie, base: base(settings, config)? })
     }
 
     pub(super) fn namespaces(&self) -> Url {

@@ -8,14 +8,17 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use iceberg::TableCreation;
-use iceberg::spec::{Schema, TableMetadata, TableMetadataBuilder};
+use iceberg::spec::{
+    NestedField, PrimitiveType, Schema, SnapshotReference, SnapshotRetention, TableMetadata, TableMetadataBuilder, Type,
+};
+use iceberg::{TableCreation, TableUpdate};
 use serde_json::json;
 use sluice_api::TableName;
 
 use super::RestCatalog;
 use super::oauth::OAuth;
 use crate::catalog::{AuthSettings, RestSettings};
+use crate::commit::{Commit, Outcome};
 
 /// Answers a request that was counted: method, path with query, headers, body.
 type Script = dyn Fn(usize, &Method, &str, &HeaderMap, &str) -> Response + Send + Sync;
@@ -147,4 +150,44 @@ async fn tokens_are_kept_while_they_are_fresh() {
     assert!(oauth.forget().await);
     assert_eq!(oauth.token(&http).await.unwrap().0, "t2");
     assert_eq!(server.seen.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_server_that_places_new_tables_itself_is_told_by_a_commit_where_they_go() {
+    let metadata = serde_json::to_string(&empty_table()).unwrap();
+    let (uri, server) = serve(move |_, _, uri, _, body| match uri {
+        "/v1/config?warehouse=w+1" => json(json!({"overrides": {"nessie.is-nessie-catalog": "true"}})),
+        "/v1/namespaces" => StatusCode::CONFLICT.into_response(),
+        "/v1/namespaces/silver/tables/t" => {
+            let commit: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert_eq!(commit["requirements"], json!([{"type": "assert-create"}]));
+            let places = json!({"action": "set-location", "location": "file:///t"});
+            let updates = commit["updates"].as_array().unwrap();
+            assert!(updates.contains(&places), "{commit}");
+            let schema = updates.iter().find(|update| update["action"] == "add-schema").unwrap();
+            assert_eq!(schema["last-column-id"], 7, "older servers do not count");
+            format!(r#"{{"metadata-location": "file:///m.json", "metadata": {metadata}}}"#).into_response()
+        }
+        _ => StatusCode::NOT_FOUND.into_response(),
+    })
+    .await;
+    let column = NestedField::required(7, "a", Type::Primitive(PrimitiveType::Long));
+    let creation = TableCreation::builder().name("t".into()).location("file:///t".into());
+    let creation = creation.schema(Schema::builder().with_fields([column.into()]).build().unwrap()).build();
+    let table = TableName::parse("silver.t").unwrap();
+    assert_eq!(catalog(&uri).create(&table, creation).await.unwrap(), Outcome::Committed);
+    assert_eq!(server.seen.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn nothing_goes_to_a_branch_that_the_server_would_show_to_all() {
+    let (uri, server) = serve(|_, _, _, _, _| json(json!({"overrides": {"nessie.is-nessie-catalog": "true"}}))).await;
+    let reference = SnapshotReference::new(1, SnapshotRetention::branch(None, None, None));
+    let update = TableUpdate::SetSnapshotRef { ref_name: "may".into(), reference };
+    let commit = Commit { requirements: Vec::new(), updates: vec![update] };
+    let catalog = catalog(&uri);
+    let error = catalog.commit(&TableName::parse("silver.t").unwrap(), commit).await.unwrap_err();
+    assert!(error.to_string().contains("found Nessie"), "{error}");
+    assert!(!catalog.keeps_refs().await.unwrap());
+    assert_eq!(server.seen.lock().unwrap().len(), 1, "nothing was sent");
 }
