@@ -1,11 +1,12 @@
 //! The live files of a snapshot: its manifest list, its manifests, their entries.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use iceberg::spec::{
-    Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList, SnapshotRef, TableMetadata,
+    Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList, PartitionSpec, SnapshotRef,
+    TableMetadata, Transform,
 };
 use sluice_api::TableName;
 
@@ -14,6 +15,7 @@ use crate::{Error, Lake};
 /// Manifests kept in memory: they are never written twice under one name.
 const MANIFESTS_MAX: usize = 1024;
 const READS_AT_ONCE: usize = 8;
+const DROPPED_TWICE: &str = "a partition spec with several dropped fields of one column";
 
 /// A live file, and the partition spec that its partition is by.
 #[derive(Clone, Debug)]
@@ -54,7 +56,13 @@ impl Lake {
         let input = self.file_io().new_input(snapshot.manifest_list()).map_err(failed())?;
         let bytes = input.read().await.map_err(failed())?;
         let list = ManifestList::parse_with_version(&bytes, metadata.format_version()).map_err(failed())?;
-        Ok(list.consume_entries().into_iter().collect())
+        let files: Vec<ManifestFile> = list.consume_entries().into_iter().collect();
+        let specs = files.iter().filter_map(|file| metadata.partition_spec_by_id(file.partition_spec_id));
+        if specs.into_iter().any(|spec| has_dropped_fields_of_one_column(spec)) {
+            // The manifests of such a spec are valid, but the parser takes the fields for one that stands there twice.
+            return Err(Error::Unsupported { table: table.clone(), feature: DROPPED_TWICE });
+        }
+        Ok(files)
     }
 
     /// The data manifests of a snapshot, for those that write: refused where other manifests hold deletes, which they
@@ -121,5 +129,32 @@ impl Lake {
             live.map(|entry| LiveFile { spec_id, entry: entry.clone() }).collect::<Vec<_>>()
         };
         Ok(manifests.iter().flat_map(live).collect())
+    }
+}
+
+/// Version 1 keeps a field that was dropped, as one of transform `void`.
+fn has_dropped_fields_of_one_column(spec: &PartitionSpec) -> bool {
+    let dropped = spec.fields().iter().filter(|field| field.transform == Transform::Void).map(|field| field.source_id);
+    let mut columns = HashSet::new();
+    dropped.into_iter().any(|column| !columns.insert(column))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_whose_fields_were_dropped_twice_is_noticed() {
+        let spec = |fields: &[(&str, i32)]| -> PartitionSpec {
+            let field = |(index, (transform, source)): (usize, &(&str, i32))| {
+                serde_json::json!({"name": format!("f{index}"), "field-id": 1000 + index, "source-id": source,
+                                   "transform": transform})
+            };
+            let fields: Vec<_> = fields.iter().enumerate().map(field).collect();
+            serde_json::from_value(serde_json::json!({"spec-id": 0, "fields": fields})).unwrap()
+        };
+        assert!(has_dropped_fields_of_one_column(&spec(&[("void", 4), ("identity", 2), ("void", 4)])));
+        assert!(!has_dropped_fields_of_one_column(&spec(&[("void", 4), ("void", 2), ("day", 4)])));
+        assert!(!has_dropped_fields_of_one_column(&spec(&[])));
     }
 }

@@ -8,10 +8,17 @@ use crate::search::{Sought, Standing};
 use crate::{Error, Lake, LandedFile};
 
 impl Lake {
-    /// The live files of a table: how many there are, and those that are not there or not as large as recorded.
+    /// The live files of a table, those that hold deletes of another engine too: how many there are, and those that are
+    /// not there or not as large as recorded.
     pub async fn absent_files(&self, table: &TableName) -> Result<(usize, Vec<String>), Error> {
         let (_, metadata) = self.existing(table).await?;
-        let live = self.live_files(table, &metadata, self.head_snapshot(&metadata)).await?;
+        let mut live = Vec::new();
+        if let Some(snapshot) = self.head_snapshot(&metadata) {
+            for file in self.manifest_list(table, &metadata, snapshot).await? {
+                let manifest = self.manifest(table, &file).await?;
+                live.extend(manifest.entries().iter().filter(|entry| entry.is_alive()).cloned());
+            }
+        }
         let mut absent = Vec::new();
         for entry in &live {
             let found = match self.storage().size(entry.file_path()).await? {

@@ -207,6 +207,8 @@ async fn position_deletes_apply_to_their_file_alone() {
     assert_eq!(fixture.number("select count(*) from field_pixel$files where content = 1").await, 1);
     let described = fixture.lake.describe(&fixture.table).await.unwrap();
     assert_eq!((described.rows, described.files), (400 - 67, 2));
+    let verified = fixture.lake.absent_files(&fixture.table).await.unwrap();
+    assert_eq!(verified, (3, Vec::new()), "a verification looks at the file of deletes, too");
 }
 
 #[tokio::test]
