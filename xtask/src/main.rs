@@ -10,6 +10,7 @@ mod bench;
 mod check;
 mod demo;
 mod dependencies;
+mod full;
 mod process;
 mod python;
 mod test;
@@ -39,7 +40,8 @@ enum Command {
     },
     /// Everything that the gate asks: format, rules, lints, docs, tests.
     Check {
-        /// Also the tests that take long, and a small benchmark.
+        /// Also what takes long: a small benchmark, and Trino, Spark and three REST catalogs beside us. They are
+        /// installed into the cache folder by Maven and pip, and need JDKs 17 and 25.
         #[arg(long)]
         full: bool,
     },

@@ -9,15 +9,20 @@ use anyhow::{Context as _, Result, bail};
 use crate::process::{is_there, run};
 use crate::workspace::{Workspace, setting};
 
-/// A virtual environment below the target folder.
+/// A virtual environment.
 pub(crate) struct Venv {
     folder: PathBuf,
 }
 
 impl Venv {
-    /// Makes it where it is not there yet.
+    /// The one below the target folder, made where it is not there yet.
     pub(crate) fn ensure(workspace: &Workspace) -> Result<Self> {
-        let venv = Self { folder: workspace.target.join("venv") };
+        Self::ensure_at(workspace, workspace.target.join("venv"))
+    }
+
+    /// One in a folder of its own.
+    pub(crate) fn ensure_at(workspace: &Workspace, folder: PathBuf) -> Result<Self> {
+        let venv = Self { folder };
         if is_there(venv.python()) {
             return Ok(venv);
         }
@@ -38,14 +43,23 @@ impl Venv {
 
     /// Installs `requirements`, unless the very same text was installed before.
     pub(crate) fn install(&self, workspace: &Workspace, requirements: &Path) -> Result<()> {
-        let wanted = fs::read_to_string(requirements).with_context(|| format!("read `{}`", requirements.display()))?;
+        self.install_all(workspace, &[requirements])
+    }
+
+    /// [`Venv::install`] for several files at once.
+    pub(crate) fn install_all<P: AsRef<Path>>(&self, workspace: &Workspace, requirements: &[P]) -> Result<()> {
+        let read = |path: &Path| fs::read_to_string(path).with_context(|| format!("read `{}`", path.display()));
+        let wanted = requirements.iter().map(|path| read(path.as_ref())).collect::<Result<String>>()?;
         let marker = self.folder.join("installed-requirements.txt");
         if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
             return Ok(());
         }
         workspace.say("installing the Python readers (PyIceberg, DuckDB, xarray, ...)");
         let mut pip = Command::new(self.python());
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(requirements);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        for file in requirements {
+            pip.arg("--requirement").arg(file.as_ref());
+        }
         run(&mut pip)?;
         fs::write(&marker, wanted).with_context(|| format!("write `{}`", marker.display()))
     }

@@ -40,10 +40,15 @@ impl Workspace {
     /// One line about what begins now, with the time since the start.
     #[expect(clippy::print_stdout, reason = "telling is the purpose")]
     pub(crate) fn say(&self, what: impl std::fmt::Display) {
-        let seconds = self.begun.elapsed().as_secs();
+        let seconds = self.seconds();
         println!("==> [{:>2}:{:02}] {what}", seconds / 60, seconds % 60);
         // What follows may write to the same terminal by itself.
         let _flushed = std::io::stdout().flush();
+    }
+
+    /// Since the start.
+    pub(crate) fn seconds(&self) -> u64 {
+        self.begun.elapsed().as_secs()
     }
 
     /// The program that `cargo build` made.
