@@ -116,10 +116,51 @@ impl<'a> ColumnNames<'a> {
     }
 }
 
-/// The table's name mapping, where it has one.
+/// The table's name mapping, where it has one. That of a table without rows is none where it names other columns: a
+/// server gives a new table ids of its own choice, and keeps the mapping that it was sent.
 pub(crate) fn name_mapping_of(table: &TableName, metadata: &TableMetadata) -> Result<Option<NameMapping>, Error> {
     let mapping = metadata.properties().get(DEFAULT_SCHEMA_NAME_MAPPING).map(|json| serde_json::from_str(json));
-    mapping.transpose().map_err(|error| {
+    let mapping: Option<NameMapping> = mapping.transpose().map_err(|error| {
         Error::Invalid(format!("expected property `{DEFAULT_SCHEMA_NAME_MAPPING}` of `{table}` to be JSON: {error}"))
+    })?;
+    Ok(mapping.filter(|mapping| metadata.snapshots().len() > 0 || is_of(mapping, metadata)))
+}
+
+/// Whether every column that the mapping knows by its id is also known by its name.
+fn is_of(mapping: &NameMapping, metadata: &TableMetadata) -> bool {
+    let fields = metadata.current_schema().as_struct();
+    mapping.fields().iter().all(|mapped| {
+        let field = mapped.field_id().and_then(|id| fields.field_by_id(id));
+        field.is_none_or(|field| mapped.names().contains(&field.name))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use iceberg::TableCreation;
+    use iceberg::spec::{NestedField, PrimitiveType, Schema, TableMetadataBuilder, Type};
+
+    use super::*;
+
+    #[test]
+    fn a_mapping_to_ids_that_a_server_did_not_take_is_none() {
+        let table = TableName::parse("silver.t").unwrap();
+        let meanings = |mapping: &str| {
+            let long = |id, name| NestedField::optional(id, name, Type::Primitive(PrimitiveType::Long)).into();
+            let schema = Schema::builder().with_fields([long(1, "a"), long(2, "b")]).build().unwrap();
+            let properties = [(DEFAULT_SCHEMA_NAME_MAPPING.to_owned(), mapping.to_owned())];
+            let creation = TableCreation::builder().name("t".into()).location("file:///t".into()).schema(schema);
+            let creation = creation.properties(properties.into()).build();
+            let metadata = TableMetadataBuilder::from_table_creation(creation).unwrap().build().unwrap().metadata;
+            let names = ColumnNames::of(&table, &metadata).unwrap();
+            ["a", "b", "c"].map(|name| match names.meaning(name).unwrap() {
+                Meaning::Column(field) => Some(field.id),
+                _ => None,
+            })
+        };
+        let swapped = r#"[{"field-id": 1, "names": ["b"]}, {"field-id": 2, "names": ["a"]}]"#;
+        assert_eq!(meanings(swapped), [Some(1), Some(2), None]);
+        let renamed = r#"[{"field-id": 1, "names": ["a", "c"]}, {"field-id": 2, "names": ["b"]}]"#;
+        assert_eq!(meanings(renamed), [Some(1), Some(2), Some(1)]);
+    }
 }

@@ -21,6 +21,7 @@ import servers
 
 HERE = Path(__file__).resolve().parent
 SECONDS_MAX = 1800
+RECORD = "LAST_RUN.md"
 CHECKS = {
     "laptop-trino": ("Trino reads a lake in a folder straight from its catalog file", ["laptop.py", "trino"]),
     "laptop-spark": ("Spark reads a lake in a folder straight from its catalog file", ["laptop.py", "spark"]),
@@ -107,17 +108,21 @@ def notes(verdict):
     return "; ".join(limits + ([f"refused by name: {', '.join(refused)}"] if refused else []))
 
 
-def record(path, verdicts, gate):
+def source():
+    """The commit under test, and whether there was more than it."""
+    changed = of_command("git", "status", "--porcelain", "--untracked-files=no", "--", ":/")
+    changed = [line for line in changed.splitlines() if not line.endswith(RECORD)]
+    return of_command("git", "rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
+
+
+def record(path, commit, verdicts, gate):
     """A file for people, without a word of the machine."""
-    commit = of_command("git", "rev-parse", "--short", "HEAD")
-    changed = of_command("git", "status", "--porcelain", "--untracked-files=no", "--", ":/", f":(exclude,top){path.name}")
-    changed = [line for line in changed.splitlines() if not line.endswith(path.name)]
     lines = [
         "# The last full run",
         "",
         "Written by `cargo xtask check --full`.",
         "",
-        f"- {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, commit {commit}{' with changes' if changed else ''}",
+        f"- {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, commit {commit}",
         f"- {f'the gate passed in {gate} seconds before' if gate else 'without the gate'}",
         *(f"- {name} {found}" for name, found in versions().items()),
         "",
@@ -136,14 +141,14 @@ def main():
     parser.add_argument("--gate", type=int, help="seconds that the gate took")
     parser.add_argument("names", nargs="*", help=f"which of {', '.join(CHECKS)}; all where none is named")
     arguments = parser.parse_args()
-    verdicts = {}
+    commit, verdicts = source(), {}
     for name in arguments.names or CHECKS:
         verdicts[name] = verdict = check(CHECKS[name][1])
         print(f"{outcome(verdict):7}{verdict['seconds']:5} s  {CHECKS[name][0]}", flush=True)
         for failure in verdict["failures"][:10]:
             print(f"    {failure}", flush=True)
     if arguments.record:
-        record(arguments.record, verdicts, arguments.gate)
+        record(arguments.record, commit, verdicts, arguments.gate)
     return any(outcome(verdict) == "failed" for verdict in verdicts.values())
 
 
