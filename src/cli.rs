@@ -10,7 +10,7 @@ use sluice_lakehouse::BranchName;
 pub(crate) use catalog::{AuthKind, CatalogKind, InitArgs, ServeArgs};
 use catalog::{INIT_EXAMPLES, SERVE_EXAMPLES};
 use ingest::INGEST_HELP;
-pub(crate) use ingest::{BundleArgs, IngestAction, JobArgs, LambdaArgs, RunArgs, SweepArgs, WorkArgs};
+pub(crate) use ingest::{BundleArgs, IngestAction, JobArgs, LambdaArgs, RunArgs, StatusArgs, SweepArgs, WorkArgs};
 use maintenance::{
     BRANCH_HELP, COMPACT_HELP, EXPIRE_HELP, ORPHANS_HELP, REWRITE_MANIFESTS_HELP, SCHEMA_HELP, TAG_HELP,
 };

@@ -58,6 +58,10 @@ pub(crate) enum IngestAction {
     /// Finish batches that nobody finished, and land announcements of which no message told.
     #[command(after_help = SWEEP_HELP)]
     Sweep(SweepArgs),
+    /// How ingest stands: the queue's depth, batches by state, the oldest that is not finished, what landed lately.
+    Status(StatusArgs),
+    /// Whether a batch may safely be run again, and why. Ends with 1 where it may not.
+    RerunCheck(WorkArgs),
     /// Bundle as a function of AWS Lambda.
     #[command(after_help = LAMBDA_HELP)]
     Lambda(LambdaArgs),
@@ -157,6 +161,15 @@ pub(crate) struct WorkArgs {
     /// The batch's id, as `bundle` printed it.
     #[arg(env = "SLUICE_BATCH_ID")]
     pub(crate) batch: String,
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// URL of the SQS queue that the bucket notifies, to be asked for its depth.
+    #[arg(long, env = "SLUICE_QUEUE", value_name = "URL")]
+    pub(crate) queue: Option<String>,
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 pub use embedded::EmbeddedQueue;
 pub use error::QueueError;
 #[cfg(feature = "aws")]
-pub use sqs::SqsQueue;
+pub use sqs::{QueueDepth, SqsQueue};
 
 /// Proof of one delivery of a message: what it is extended and acknowledged by. The next delivery has another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -7,7 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
-    MessageSystemAttributeName,
+    MessageSystemAttributeName, QueueAttributeName,
 };
 use sluice_api::Class;
 use tokio::time::Instant;
@@ -39,6 +39,15 @@ const FATAL: [&str; 12] = [
     "UnrecognizedClientException",
 ];
 
+/// About how many messages a queue holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// To be received.
+    pub waiting: u64,
+    /// Received and neither acknowledged nor back.
+    pub hidden: u64,
+}
+
 /// A queue of Amazon SQS, or of a server that speaks its protocol.
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
@@ -67,6 +76,19 @@ impl SqsQueue {
             settings = settings.region(Region::new(region.to_owned()));
         }
         Self { client: Client::from_conf(settings.build()), url: url.to_owned(), hidden }
+    }
+
+    /// About how many messages there are: SQS itself counts no better.
+    pub async fn depth(&self) -> Result<QueueDepth, QueueError> {
+        let (waiting, hidden) = (
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        );
+        let request = self.client.get_queue_attributes().queue_url(&self.url);
+        let request = request.attribute_names(waiting.clone()).attribute_names(hidden.clone());
+        let answer = request.send().await.map_err(|error| self.failed("ask for the depth of", error))?;
+        let number = |name| answer.attributes().and_then(|found| found.get(&name)?.parse().ok()).unwrap_or(0);
+        Ok(QueueDepth { waiting: number(waiting), hidden: number(hidden) })
     }
 
     async fn receive_once(&self, max: usize, wait: Duration) -> Result<Vec<Message>, QueueError> {

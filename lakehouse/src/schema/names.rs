@@ -150,7 +150,7 @@ mod tests {
             let schema = Schema::builder().with_fields([long(1, "a"), long(2, "b")]).build().unwrap();
             let properties = [(DEFAULT_SCHEMA_NAME_MAPPING.to_owned(), mapping.to_owned())];
             let creation = TableCreation::builder().name("t".into()).location("file:///t".into()).schema(schema);
-            let creation = creation.properties(properties.into()).build();
+            let creation = creation.properties(properties).build();
             let metadata = TableMetadataBuilder::from_table_creation(creation).unwrap().build().unwrap().metadata;
             let names = ColumnNames::of(&table, &metadata).unwrap();
             ["a", "b", "c"].map(|name| match names.meaning(name).unwrap() {

@@ -2,7 +2,9 @@
 
 mod bundle;
 mod lambda;
+mod rerun_check;
 mod run;
+mod status;
 mod sweep;
 mod work;
 
@@ -27,6 +29,8 @@ pub(crate) async fn run(lake: &LakePlace, action: IngestAction) -> anyhow::Resul
         IngestAction::Bundle(args) => bundle::run(lake, args).await,
         IngestAction::Work(args) => work::run(lake, &args).await,
         IngestAction::Sweep(args) => sweep::run(lake, args).await,
+        IngestAction::Status(args) => status::run(lake, args).await,
+        IngestAction::RerunCheck(args) => rerun_check::run(lake, &args).await,
         IngestAction::Lambda(args) => lambda::run(lake, args).await,
     }
 }
