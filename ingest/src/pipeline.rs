@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use sluice_api::{BatchId, Class, PayloadId, PayloadManifest, Stage, TableName, chain};
-use sluice_durable::{Step, clock};
+use sluice_durable::{Sabotage, Step, clock};
 use sluice_lakehouse::{Lake, Ledger};
 
 use crate::batch::BatchLimits;
@@ -191,9 +191,14 @@ impl Ingest {
         }
         on_event(Event::Batch { batch_id, members: claimed.members.len() });
         let target = self.on_branch(plan.branch())?;
-        let result = match BatchResult::read(&self.ledger, batch_id).await? {
+        let decided = BatchResult::read(&self.ledger, batch_id).await?;
+        let result = match decided.filter(|_| !Sabotage::DecideTwice.is_on()) {
             Some(result) => result,
-            None => target.land(batch_id, &claimed, on_event).await?.decide(&self.ledger).await?,
+            None => match target.land(batch_id, &claimed, on_event).await {
+                Ok(landed) => landed.decide(&self.ledger).await?,
+                // Somebody else may have decided meanwhile, and released what was still to be read.
+                Err(error) => BatchResult::read(&self.ledger, batch_id).await?.ok_or(error)?,
+            },
         };
         target.finish(&result, report, on_event).await
     }

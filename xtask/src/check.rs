@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
-use crate::{bench, dependencies, full as foreign, test, tidy, toolchain};
+use crate::{bench, dependencies, faults, full as foreign, test, tidy, toolchain};
 
 /// From the quickest question to the slowest, with the tests last: their summary is what a reader of the log looks for.
 pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<()> {
@@ -31,6 +31,7 @@ pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<()> {
     if full {
         bench::run(workspace, None, true, bench::Format::Table)?;
     }
+    faults::run(workspace, &faults::Faults::gate())?;
     let arguments: &[String] = if full { &["--".to_owned(), "--include-ignored".to_owned()] } else { &[] };
     test::execute(workspace, arguments)?;
     if full {

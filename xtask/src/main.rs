@@ -10,6 +10,7 @@ mod bench;
 mod check;
 mod demo;
 mod dependencies;
+mod faults;
 mod full;
 mod process;
 mod python;
@@ -59,6 +60,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: bench::Format,
     },
+    /// Cycles in which everything goes wrong that can: no payload may be lost or doubled.
+    Faults(faults::Faults),
     /// Writes down the version and digest of the plugin contract after a deliberate change.
     Bless,
 }
@@ -72,6 +75,7 @@ fn main() -> Result<()> {
         Command::Check { full } => check::run(&workspace, full),
         Command::Rules => check::rules(&workspace),
         Command::Bench { subject, small, format } => bench::run(&workspace, subject, small, format),
+        Command::Faults(faults) => faults::run(&workspace, &faults),
         Command::Bless => tidy::bless(&workspace),
     }
 }

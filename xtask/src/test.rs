@@ -23,9 +23,15 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
 
 /// Builds the program and all tests. One set of features serves both, so that no dependency is built twice.
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
-    workspace.say("building the program, the plugins and the tests (minutes the first time)");
-    process::run(cargo(workspace).args(["build", "--locked", "--workspace", "--bins"]))?;
+    build_program(workspace)?;
+    workspace.say("building the tests");
     process::run(cargo(workspace).args(["test", "--locked", "--workspace", "--no-run", "--quiet"]))
+}
+
+/// Builds the program alone.
+pub(crate) fn build_program(workspace: &Workspace) -> Result<()> {
+    workspace.say("building the program and the plugins (minutes the first time)");
+    process::run(cargo(workspace).args(["build", "--locked", "--workspace", "--bins"]))
 }
 
 /// Runs what [`build`] built.

@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::Step;
+use crate::{Sabotage, Step};
 
 /// A durable step that failed, with the path it failed on.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +112,7 @@ fn write_temporary(path: &Path, body: &[u8]) -> Result<PathBuf, Error> {
     let write = || -> io::Result<()> {
         let mut file = File::create(&temporary)?;
         file.write_all(body)?;
-        file.sync_all()
+        if Sabotage::ForgetFsync.is_on() { Ok(()) } else { file.sync_all() }
     };
     write().map_err(|source| {
         let _removed = fs::remove_file(&temporary);

@@ -18,6 +18,16 @@ pub enum Sabotage {
     ForgetManifest,
     /// A message goes as soon as it is read, before anything that it tells of is claimed.
     AcknowledgeEarly,
+    /// A batch that was decided is decided again, by what is seen now.
+    DecideTwice,
+    /// A payload lands without a claim.
+    SkipClaim,
+    /// A landed file lacks the rows of its last row group.
+    DropRowGroup,
+    /// A store that says "conflict, try again" is taken as having done what it was asked to.
+    TakeConflictForDone,
+    /// A file gets its name before its bytes are on disk.
+    ForgetFsync,
 }
 
 impl Sabotage {
@@ -34,7 +44,12 @@ impl Sabotage {
             Self::ReuseFieldId => "reuse-field-id",
             Self::SwapFieldIds => "swap-field-ids",
             Self::ForgetManifest => "forget-manifest",
+            Self::DecideTwice => "decide-twice",
             Self::AcknowledgeEarly => "acknowledge-early",
+            Self::SkipClaim => "skip-claim",
+            Self::DropRowGroup => "drop-row-group",
+            Self::TakeConflictForDone => "take-conflict-for-done",
+            Self::ForgetFsync => "forget-fsync",
         }
     }
 

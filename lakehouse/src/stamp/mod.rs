@@ -16,6 +16,7 @@ use parquet::schema::types::SchemaDescPtr;
 use std::sync::Arc;
 
 use iceberg::spec::Schema;
+use sluice_durable::Sabotage;
 
 use crate::Error;
 use crate::schema::ColumnNames;
@@ -44,7 +45,13 @@ pub(crate) fn stamp(found: &Footer, path: &Path, schema: &Schema, names: &Column
     let footer = found.metadata();
     let found_schema = ParquetMetaDataReader::decode_schema(footer).map_err(unreadable)?;
     let descriptor = ids::with_ids(&found_schema, schema, names, path)?;
-    let metadata = decode_with(footer, &descriptor).map_err(unreadable)?;
+    let mut metadata = decode_with(footer, &descriptor).map_err(unreadable)?;
+    if Sabotage::DropRowGroup.is_on() {
+        let mut builder = metadata.into_builder();
+        let mut row_groups = builder.take_row_groups();
+        row_groups.pop();
+        metadata = builder.set_row_groups(row_groups).build();
+    }
     let mut stamped = Vec::with_capacity(footer.len() + 1024);
     ParquetMetaDataWriter::new(&mut stamped, &metadata).finish().map_err(unreadable)?;
     Ok(Stamped { body_bytes: found.body_bytes, footer: stamped, metadata })
