@@ -51,14 +51,7 @@ class Proxy:
         return f"http://127.0.0.1:{self.port}"
 
     def stop(self):
-        async def end():
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self._loop.stop()
-
-        asyncio.run_coroutine_threadsafe(end(), self._loop)
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 
     def _run(self):
@@ -68,9 +61,15 @@ class Proxy:
             server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=LIMIT)
             self.port = server.sockets[0].getsockname()[1]
             self._ready.set()
+            return server
 
-        self._loop.run_until_complete(listen())
+        server = self._loop.run_until_complete(listen())
         self._loop.run_forever()
+        server.close()
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
     async def _serve(self, reader, writer):
         try:
