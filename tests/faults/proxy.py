@@ -78,7 +78,8 @@ class Proxy:
                 if not await self._answer(request, writer):
                     break
                 await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # The client has gone, or the proxy is being stopped.
             pass
         finally:
             writer.close()
