@@ -30,6 +30,7 @@ mod rollback;
 mod round_trip;
 mod schema;
 mod serve;
+mod standing;
 mod straggler;
 mod stuck;
 mod traces;
