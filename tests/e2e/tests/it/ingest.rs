@@ -205,20 +205,20 @@ fn announcements_that_no_message_told_of_are_found_by_a_sweep() {
 fn messages_that_nobody_understands_go_to_the_dead_letters_and_hold_up_nobody() {
     let store = Ministack::with_bucket(BUCKET);
     let lake = lake(&store);
-    let queue = store.notify(BUCKET, "arrivals", 2);
+    let queue = store.notify(BUCKET, "arrivals", 3);
     let foreign = format!("s3://elsewhere/{}", announce(&lake)[0]);
     let absent = format!("s3://{BUCKET}/main/announce/2026-01-01/a/b/c/{}.full.0.json", "0".repeat(64));
     for body in ["hello", "{\"Records\": [{}]}", &foreign, &absent] {
         queue.send(body);
     }
-    let totals = run_until_idle(&lake, &queue, &["--hide", "1s"]);
+    let totals = run_until_idle(&lake, &queue, &["--hide", "5s"]);
     assert_eq!((&totals["landed"], &totals["quarantined"]), (&json!(5), &json!(0)), "{totals}");
     assert!(totals["left"].as_u64() >= Some(4), "{totals}");
     let began = Instant::now();
     while queue.dead_letters() < 4 {
-        assert!(began.elapsed() < Duration::from_secs(60), "{} dead letters", queue.dead_letters());
+        assert!(began.elapsed() < Duration::from_secs(180), "{} dead letters", queue.dead_letters());
         std::thread::sleep(Duration::from_secs(1));
-        run_until_idle(&lake, &queue, &["--hide", "1s"]);
+        run_until_idle(&lake, &queue, &["--hide", "5s"]);
     }
     assert!(queue.is_empty());
     assert_eq!(queue.dead_letters(), 4);
