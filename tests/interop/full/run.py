@@ -102,10 +102,11 @@ def versions():
 
 
 def notes(verdict):
-    """What a reader must know of a check that passed."""
+    """What a reader must know of a check: what it found wrong, what it left out, what was refused."""
+    failures = [f"{failure['what']} {failure.get('found', '')}"[:300] for failure in verdict["failures"][:3]]
     limits = [f"without {what}: {why}" for what, why in verdict.get("limits", {}).items()]
     refused = sorted(set(verdict.get("refused", [])))
-    return "; ".join(limits + ([f"refused by name: {', '.join(refused)}"] if refused else []))
+    return " ".join("; ".join(failures + limits + ([f"refused by name: {', '.join(refused)}"] if refused else [])).split())
 
 
 def source():
