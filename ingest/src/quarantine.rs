@@ -5,6 +5,7 @@ use sluice_durable::Step;
 use sluice_lakehouse::{Lake, Ledger};
 
 use crate::Error;
+use crate::plan::read;
 
 /// Everything in quarantine that nobody let be, oldest first.
 pub async fn list(ledger: &Ledger) -> Result<Vec<RejectedRecord>, Error> {
@@ -34,8 +35,14 @@ pub(crate) async fn record(
     class: Class,
     now_micros: i64,
 ) -> Result<(), Error> {
+    let id = RejectedRecord::id_of(key);
+    // Told of again, what a person let be stays so.
+    let standing: Option<RejectedRecord> = read(&lake.ledger(), &RejectedRecord::key(id)).await?;
+    if standing.is_some_and(|standing| standing.dropped_at_micros.is_some()) {
+        return Ok(());
+    }
     let record = RejectedRecord {
-        id: RejectedRecord::id_of(key),
+        id,
         source: key.to_owned(),
         payload_id,
         dataset,

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::process::{self, cargo};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, setting};
 use crate::{bench, dependencies, faults, full as foreign, test, tidy, toolchain};
 
 /// From the quickest question to the slowest, with the tests last: their summary is what a reader of the log looks for.
@@ -32,13 +32,21 @@ pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<()> {
         bench::run(workspace, None, true, bench::Format::Table)?;
     }
     faults::run(workspace, &faults::Faults::gate())?;
-    let arguments: &[String] = if full { &["--".to_owned(), "--include-ignored".to_owned()] } else { &[] };
-    test::execute(workspace, arguments)?;
+    test::execute(workspace, &if full { with_ignored() } else { Vec::new() })?;
     if full {
         foreign::run(workspace, workspace.seconds())?;
     }
     workspace.say("everything holds");
     Ok(())
+}
+
+/// Also the tests that take long; those that need a server of one's own only where it was named.
+fn with_ignored() -> Vec<String> {
+    let mut arguments = vec!["--", "--include-ignored"];
+    if setting("SLUICE_TEST_ELASTICMQ").is_none() {
+        arguments.extend(["--skip", "elasticmq"]);
+    }
+    arguments.into_iter().map(str::to_owned).collect()
 }
 
 /// What needs no build.
