@@ -24,8 +24,6 @@ pub enum Sabotage {
     SkipClaim,
     /// A landed file lacks the rows of its last row group.
     DropRowGroup,
-    /// A store that gives no answer to a conditional put is taken as having done it.
-    TakeSilenceForDone,
     /// A file gets its name before its bytes are on disk.
     ForgetFsync,
 }
@@ -48,7 +46,6 @@ impl Sabotage {
             Self::AcknowledgeEarly => "acknowledge-early",
             Self::SkipClaim => "skip-claim",
             Self::DropRowGroup => "drop-row-group",
-            Self::TakeSilenceForDone => "take-silence-for-done",
             Self::ForgetFsync => "forget-fsync",
         }
     }
