@@ -1,11 +1,11 @@
 //! One member: its tables are made ready, its files verified and stamped into them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use sluice_api::{BatchId, Digest, FactValue, PayloadManifest, TableFileRecord, TableFiles, TableName};
 use sluice_lakehouse::{Lake, LandedFile};
+use tokio::sync::Mutex;
 
 use crate::Error;
 
@@ -18,18 +18,15 @@ const FILES_AT_ONCE: usize = 4;
 /// The files of one member by table.
 pub(crate) type LandedTables = Vec<(TableName, Vec<LandedFile>)>;
 
-/// The tables that a batch has made ready, so that each is looked at once for what many members bring to it.
+/// The tables that a batch has made ready, so that each is looked at once for what many members bring to it. One member
+/// at a time: the first one's quantity is the table's before the next is asked for its own.
 #[derive(Debug, Default)]
 pub(crate) struct ReadyTables {
     known: Mutex<BTreeSet<(TableName, Digest)>>,
 }
 
 impl ReadyTables {
-    fn known(&self) -> MutexGuard<'_, BTreeSet<(TableName, Digest)>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Schema changes are committed here; two members that bring the same at the same time both look.
+    /// Schema changes are committed here.
     async fn make_ready(
         &self,
         lake: &Lake,
@@ -40,12 +37,13 @@ impl ReadyTables {
         let properties = table_properties(manifest, table.spec.shared_by_datasets);
         let asked = serde_json::to_vec(&(&table.spec, &properties)).map(|text| Digest::of(&text));
         let asked = asked.map_err(|source| Error::Record { key: name.to_string(), source })?;
-        if !self.known().contains(&(name.clone(), asked)) {
+        let mut known = self.known.lock().await;
+        if !known.contains(&(name.clone(), asked)) {
             check_quantity(lake, &name, manifest, &properties).await?;
             lake.ensure_table(&name, &table.spec, &properties)
                 .await
                 .map_err(Error::lake(format!("make table `{name}` ready")))?;
-            self.known().insert((name.clone(), asked));
+            known.insert((name.clone(), asked));
         }
         Ok(name)
     }

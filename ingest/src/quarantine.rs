@@ -61,3 +61,24 @@ pub(crate) async fn write(lake: &Lake, record: &RejectedRecord) -> Result<(), Er
     let written = lake.store().replace(Step::Quarantine, &RejectedRecord::key(record.id), &body).await;
     written.map_err(Error::store("write a quarantine record"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_person_let_be_stays_so_when_it_is_told_of_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let lake = Lake::init(dir.path()).unwrap();
+        let reject =
+            async |at| record(&lake, "announce/x", None, None, "why".into(), Class::Rejected, at).await.unwrap();
+        reject(1).await;
+        reject(2).await;
+        let listed = list(&lake.ledger()).await.unwrap();
+        assert_eq!(listed.iter().map(|record| record.rejected_at_micros).collect::<Vec<_>>(), [2]);
+        write(&lake, &RejectedRecord { dropped_at_micros: Some(3), ..listed[0].clone() }).await.unwrap();
+        reject(4).await;
+        assert!(list(&lake.ledger()).await.unwrap().is_empty());
+        assert_eq!(list_all(&lake.ledger()).await.unwrap()[0].rejected_at_micros, 2);
+    }
+}

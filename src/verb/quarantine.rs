@@ -1,6 +1,6 @@
 use anyhow::Context;
 use serde_json::{Value, json};
-use sluice_api::RejectedRecord;
+use sluice_api::{RejectedRecord, parse_announcement_key};
 use sluice_ingest::{Ingest, Replay, list_all_quarantined, list_quarantine};
 use sluice_lakehouse::Lake;
 
@@ -92,6 +92,10 @@ async fn replay(lake: &Lake, ids: Vec<String>, all: bool, open_only: bool, forma
     if all {
         records = list_quarantine(&lake.ledger()).await?;
     }
+    anyhow::ensure!(
+        !open_only || records.iter().all(|record| parse_announcement_key(&record.source).is_some()),
+        "expected records of announcements, found sources that are to be flattened: leave `--open-only` out"
+    );
     let mut sources = Vec::new();
     for record in &records {
         let replayed = ingest.replay(record, &|_| {}).await;
@@ -102,10 +106,6 @@ async fn replay(lake: &Lake, ids: Vec<String>, all: bool, open_only: bool, forma
         }
     }
     if open_only {
-        anyhow::ensure!(
-            sources.is_empty(),
-            "expected records of announcements, found sources that are to be flattened: leave `--open-only` out"
-        );
         output::line(&format!("{} opened; `sluice ingest` lands what is announced", records.len()))?;
         return Ok(Exit::Done);
     }

@@ -5,7 +5,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 use sluice_durable::clock;
-use sluice_edge::Outcome;
+use sluice_edge::{Outcome, Spool};
 use sluice_ingest::{Ingest, Selected, Stuck};
 use sluice_lakehouse::{Lake, export};
 
@@ -90,12 +90,13 @@ async fn flatten_again(
 ) -> anyhow::Result<Outcome> {
     let payload_id = found.landing.payload_id;
     let (next, before) = ingest.open_rerun(found.landing).await?;
-    let given_back = lake.root().join("spool").join(format!("rerun-{payload_id}.{}", std::process::id()));
-    let folder = args.from.clone().unwrap_or_else(|| given_back.clone());
+    // A folder of the spool: it goes away with this, or after a crash with the next run.
+    let given_back = Spool::open(&lake.root().join("spool"))?.begin(payload_id)?;
+    let folder = args.from.clone().unwrap_or_else(|| given_back.folder().join("parts"));
     if args.from.is_none() {
         progress.step(&format!("giving {} back from bronze", short(&payload_id)));
-        std::fs::create_dir_all(&given_back).with_context(|| format!("create `{}`", given_back.display()))?;
-        export::parts(lake, &payload_id.to_string(), &given_back).await.context("give its parts back from bronze")?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("create `{}`", folder.display()))?;
+        export::parts(lake, &payload_id.to_string(), &folder).await.context("give its parts back from bronze")?;
     }
     let work = EdgeWork::prepare(lake, args.routes.clone(), args.threads, before.branch.clone()).await?;
     let shown = Arc::clone(progress);
@@ -105,9 +106,7 @@ async fn flatten_again(
         edge.resume(now)?;
         Ok(edge.run_again(&[folder], &before, next.revision, now, &|event| shown.edge(&event))?)
     };
-    let outcome = tokio::task::spawn_blocking(run).await.context("flatten")?;
-    let _removed = std::fs::remove_dir_all(&given_back);
-    outcome
+    tokio::task::spawn_blocking(run).await.context("flatten")?
 }
 
 fn print(selected: &[Selected], rejected: &[Value], args: &RerunArgs) -> anyhow::Result<()> {

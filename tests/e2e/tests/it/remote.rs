@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use sluice_durable::{CRASH_VARIABLE, crash_points};
 use sluice_e2e::{Lake, Ministack};
 use sluice_testkit::capture::{self, CaptureSpec};
-use sluice_testkit::cube::{self, CubeSpec};
+use sluice_testkit::cube::{self, CubeSpec, References};
 
 const BUCKET: &str = "lakes";
 const URI: &str = "s3://lakes/some/one";
@@ -87,6 +87,38 @@ fn after_a_crash_at_any_step_the_next_run_lands_everything_once() {
         let verified = lake.json(["verify"]);
         assert_eq!(verified, serde_json::json!([]), "after {point}: {verified:#}");
     }
+}
+
+/// Members of a batch land at the same time, and each answer of the catalog is waited for.
+#[test]
+fn of_two_quantities_in_one_batch_one_lands() {
+    let store = Ministack::with_bucket(BUCKET);
+    let lake = lake(&store);
+    let folder = lake.scratch().join("in");
+    let small = CubeSpec { bands: 6, lines: 12, samples: 5, ..CubeSpec::default() };
+    let raw = cube::write(&small, &folder, "raw").unwrap();
+    let references = Some(References { dark_lines: 5, white_lines: 7 });
+    let field = cube::write(&CubeSpec { seed: 2, references, ..small }, &folder, "field").unwrap();
+    let (dark, white) = (&field.dark.as_ref().unwrap().0, &field.white.as_ref().unwrap().0);
+    let routes = lake.scratch().join("routes.toml");
+    let of = |name: &str| format!("[[route]]\nmatch = \"{name}.hdr\"\nplugin = \"envi\"\ndataset = \"c\"\n");
+    let calibrated =
+        format!("config = {{ exposure = \"equal\" }}\nreferences = {{ dark = {dark:?}, white = {white:?} }}\n");
+    std::fs::write(&routes, format!("{}{}{calibrated}", of("raw"), of("field"))).unwrap();
+    let both = [raw.header.as_os_str(), field.header.as_os_str(), "--routes".as_ref(), routes.as_os_str()];
+    let landing = lake.try_land(both).expect_code(3);
+    assert_eq!((landing.landed().len(), landing.quarantined().len()), (1, 1), "{:#}", landing.report);
+}
+
+#[test]
+fn the_server_may_be_named_on_the_command_line() {
+    let store = Ministack::with_bucket(BUCKET);
+    let lake = lake(&store);
+    let mut command = lake.command();
+    command.env_remove("AWS_ENDPOINT_URL").args(["--endpoint", &store.uri(), "land"]).arg(payloads(&lake));
+    let done = command.output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(lake.count("SELECT count(*) AS n FROM bronze.payloads"), 5);
 }
 
 #[test]
